@@ -1,0 +1,56 @@
+# make demo   two real disk images copied and watched live, on an embedded PostgreSQL
+# make test   every test, installing what they need; make check adds format, lint and types
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+BIN := .venv/bin
+
+help:
+	@sed -n 's/^# //p' Makefile; echo '# make bench  the benchmarks: peers side by side, printed as ratios'
+
+# One stamp per lock: an environment is rebuilt only when its lock or the project's own metadata changes.
+.venv/runtime: requirements/runtime.txt pyproject.toml
+	@.ci/apt-install module:ensurepip=python3-venv
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/test: .venv/runtime requirements/test.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+	@touch $@
+
+sendensed/web/vendor/.ready: sendensed/web/package-lock.json .ci/build-web | .venv/runtime
+	@.ci/build-web
+	@touch $@
+
+web: sendensed/web/vendor/.ready
+
+# DEMO_ARGS="--once --json" runs it unthrottled and prints one JSON object.
+demo: .venv/runtime web
+	@.ci/apt-install mkfs.ext4=e2fsprogs
+	@$(BIN)/sendensed demo $(DEMO_ARGS)
+
+test: .venv/test web
+	@.ci/apt-install mkfs.ext4=e2fsprogs curl=curl chromium=chromium
+	$(BIN)/python -m pytest $(TEST_ARGS)
+
+check: .venv/test web
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(MAKE) --no-print-directory test
+
+bench: .venv/test
+	$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
+
+# New locks: names, versions and hashes only. Needs uv on the PATH.
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    pyproject.toml requirements/build.in -o requirements/runtime.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    --group pyproject.toml:test pyproject.toml -o requirements/test.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    --group pyproject.toml:node -o requirements/node.txt
+
+.PHONY: help web demo test check bench lock

@@ -1,0 +1,1 @@
+"""clientd: the appliance's daemon. It copies disks and tells the hub how far it is."""

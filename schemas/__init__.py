@@ -1,0 +1,1 @@
+"""schemas: the wire, shared by the hub and its senders. No I/O, no policy."""

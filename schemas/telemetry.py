@@ -1,0 +1,256 @@
+"""Telemetry: the body a sender pushes, the strict reading of it, and the answer it gets."""
+
+import re
+from datetime import datetime
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from schemas import codec, ids
+from schemas.fault import Invalid
+
+BODY_BYTES = 256 * 1024
+"""Largest telemetry body."""
+DISKS = 256
+"""Most disks in one update."""
+INT64 = 2**63 - 1
+
+Status = Literal["pending", "running", "completed", "failed", "cancelled"]
+"""What a sender may say of its job. `stalled` is the hub's own word."""
+Command = Literal["continue", "cancel", "superseded"]
+
+_Count = Annotated[int, Meta(ge=0, le=INT64)]
+_Signed = Annotated[int, Meta(ge=-INT64 - 1, le=INT64)]
+_Index = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+_Attempt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+
+
+class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An error as the original sender writes it."""
+
+    message: str | None = None
+    code: str | int | None = None
+    timestamp: str | None = None
+
+
+class DiskBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One disk of a body. Bytes are those completed at the target."""
+
+    disk_index: _Index
+    bytes_transferred: _Count | None = None
+    total_bytes: _Count | None = None
+    progress_percent: float | None = None
+    status: str | None = None
+    error_message: str | None = None
+
+
+class TelemetryBody(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The JSON object of a push, every field optional as old senders leave them out.
+
+    Fields that are None are not written. Speeds are bytes per second, `age_ms` milliseconds.
+    """
+
+    job_id: str | None = None
+    job_type: str | None = None
+    status: Status | Literal[""] | None = None
+    current_phase: str | None = None
+    bytes_transferred: _Count | None = None
+    total_bytes: _Count | None = None
+    transfer_speed_bps: _Signed | None = None
+    eta_seconds: _Signed | None = None
+    progress_percent: float | None = None
+    disks: Annotated[tuple[DiskBody, ...], Meta(max_length=DISKS)] | None = None
+    error: str | ErrorBody | None = None
+    timestamp: str | None = None
+    attempt: _Attempt | None = None
+    sequence: _Count | None = None
+    vm_name: str | None = None
+    backup_type: str | None = None
+    total_kind: Literal["allocated", "changed", "virtual", ""] | None = None
+    sender: str | None = None
+    age_ms: _Count | None = None
+
+
+class Disk(msgspec.Struct, frozen=True, gc=False):
+    """One disk of an update, read. 0 and '' mean "not said"."""
+
+    index: int
+    bytes_transferred: int = 0
+    total_bytes: int = 0
+    progress_percent: float = 0.0
+    status: str = ""
+    error_message: str = ""
+
+
+class Telemetry(msgspec.Struct, frozen=True, gc=False):
+    """One update, read and checked. 0, '' and None mean "not said".
+
+    `sequence` is None for the original sender; `timestamp` is the sender's clock in UTC; `age` is
+    how long the update waited at the sender, in seconds.
+    """
+
+    job_type: str
+    job_id: str
+    status: Status | Literal[""] = ""
+    current_phase: str = ""
+    bytes_transferred: int = 0
+    total_bytes: int = 0
+    transfer_speed_bps: int = 0
+    progress_percent: float = 0.0
+    disks: tuple[Disk, ...] = ()
+    error: str = ""
+    timestamp: datetime | None = None
+    attempt: int = 1
+    sequence: int | None = None
+    vm_name: str = ""
+    backup_type: str = ""
+    total_kind: str = ""
+    sender: str = ""
+    age: float = 0.0
+
+
+class Acknowledgement(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The 200 answer: the hub has committed a state that is at least the one sent."""
+
+    applied: bool = msgspec.field(default=True)
+    reason: str | None = None
+    command: Command = "continue"
+    message: str = "Telemetry received and processed"
+    status: str = "success"
+    timestamp: str = ""
+
+    def encoded(self) -> bytes:
+        """As JSON, every field but an absent reason written out."""
+        said = {
+            "status": self.status,
+            "message": self.message,
+            "timestamp": self.timestamp,
+            "applied": self.applied,
+            "reason": self.reason,
+            "command": self.command,
+        }
+        if self.reason is None:
+            del said["reason"]
+        return codec.encode(said)
+
+
+_decode_body = msgspec.json.Decoder(TelemetryBody).decode
+decode_acknowledgement = msgspec.json.Decoder(Acknowledgement).decode
+_DECODER_PLACE = re.compile(r" - at `\$?\.?(?P<path>[^`]*)`$")
+
+
+def parse(job_type: str, job_id: str, content: bytes) -> Telemetry:
+    """Reads the body pushed to `/api/v1/telemetry/{job_type}/{job_id}`.
+
+    Raises Invalid, naming the field, for anything outside the contract; nothing is half read.
+    """
+    if problem := ids.job_type_problem(job_type):
+        raise Invalid(f"the job type {problem}", "job_type")
+    if problem := ids.job_id_problem(job_id):
+        raise Invalid(f"the job id {problem}", "job_id")
+    body = decode(content)
+    if body.job_type and body.job_type != job_type:
+        raise Invalid(f"the body's job_type must be the address's, '{job_type}'", "job_type")
+    if body.job_id and body.job_id != job_id:
+        raise Invalid(f"the body's job_id must be the address's, '{job_id}'", "job_id")
+    return _read(job_type, job_id, body)
+
+
+def decode(content: bytes) -> TelemetryBody:
+    """The body as it stands. Raises Invalid for what is not JSON or not of the contract's types."""
+    try:
+        content.decode()  # unknown fields are skipped unread by the decoder, broken UTF-8 with them
+        return _decode_body(content)
+    except msgspec.ValidationError as error:
+        raise _invalid(error) from None
+    except msgspec.DecodeError as error:
+        raise Invalid(f"the body is not valid JSON: {error}", code="malformed") from None
+    except UnicodeDecodeError:
+        raise Invalid("the body is not valid UTF-8", code="malformed") from None
+    except RecursionError:
+        raise Invalid("the body is nested too deeply", code="malformed") from None
+
+
+def _invalid(error: msgspec.ValidationError) -> Invalid:
+    text = str(error)
+    place = _DECODER_PLACE.search(text)
+    if place is None:
+        return Invalid(f"the body must be a JSON object: {text}")
+    field = place["path"]
+    return Invalid(f"{field}: {text[: place.start()].replace('`', '')}", field)
+
+
+def _read(job_type: str, job_id: str, body: TelemetryBody) -> Telemetry:
+    error = body.error or ""
+    if isinstance(error, ErrorBody):
+        error = error.message or (str(error.code) if error.code else "")
+    texts = (
+        ("current_phase", body.current_phase),
+        ("error", error),
+        ("vm_name", body.vm_name),
+        ("backup_type", body.backup_type),
+        ("sender", body.sender),
+    )
+    for field, text in texts:
+        _refuse_nul(text, field)
+    return Telemetry(
+        job_type=job_type,
+        job_id=job_id,
+        status=body.status or "",
+        current_phase=body.current_phase or "",
+        bytes_transferred=body.bytes_transferred or 0,
+        total_bytes=body.total_bytes or 0,
+        transfer_speed_bps=max(body.transfer_speed_bps or 0, 0),
+        progress_percent=_percent(body.progress_percent),
+        disks=_read_disks(body.disks) if body.disks else (),
+        error=error,
+        timestamp=_read_timestamp(body.timestamp) if body.timestamp else None,
+        attempt=body.attempt or 1,
+        sequence=body.sequence,
+        vm_name=body.vm_name or "",
+        backup_type=body.backup_type or "",
+        total_kind=body.total_kind or "",
+        sender=body.sender or "",
+        age=(body.age_ms or 0) / 1000,
+    )
+
+
+def _read_disks(bodies: tuple[DiskBody, ...]) -> tuple[Disk, ...]:
+    """The disks in order of their index. Raises Invalid where an index stands twice."""
+    disks = {}
+    total = 0
+    for position, body in enumerate(bodies):
+        path = f"disks[{position}]"
+        if body.disk_index in disks:
+            raise Invalid(f"{path}.disk_index: {body.disk_index} stands twice", f"{path}.disk_index")
+        _refuse_nul(body.status, f"{path}.status")
+        _refuse_nul(body.error_message, f"{path}.error_message")
+        total += body.bytes_transferred or 0
+        disks[body.disk_index] = Disk(
+            index=body.disk_index,
+            bytes_transferred=body.bytes_transferred or 0,
+            total_bytes=body.total_bytes or 0,
+            progress_percent=_percent(body.progress_percent),
+            status=body.status or "",
+            error_message=body.error_message or "",
+        )
+    if total > INT64:
+        raise Invalid("disks: their bytes_transferred add up to more than an int64 holds", "disks")
+    return tuple(disks[index] for index in sorted(disks))
+
+
+def _percent(value: float | None) -> float:
+    return min(max(value or 0.0, 0.0), 100.0)
+
+
+def _read_timestamp(text: str) -> datetime | None:
+    try:
+        return codec.to_utc(msgspec.convert(text, datetime))
+    except (msgspec.ValidationError, TypeError, ValueError):
+        raise Invalid("timestamp: must be RFC 3339 like 2026-11-23T02:14:07Z", "timestamp") from None
+
+
+def _refuse_nul(text: str | None, field: str) -> None:
+    if text and "\x00" in text:
+        raise Invalid(f"{field}: must not contain NUL", field)
