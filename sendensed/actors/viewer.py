@@ -1,0 +1,100 @@
+"""Viewer: one websocket's side of the feed. Hello, snapshot or the missed changes, then changes and ticks."""
+
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import trio
+
+from schemas import codec, feed
+from sendensed import config
+from sendensed.actors.fanout import Fanout
+from sendensed.actors.writer import Hearing
+from sendensed.core.board import Entry
+from sendensed.core.view import Filter
+
+TRY_AGAIN_LATER = 1013
+"""Close code for a viewer that does not read, or that the hub has no room for."""
+GOING_AWAY = 1001
+_BYE_AFTER = 1.0
+"""Seconds after which a viewer of a draining hub should come back."""
+
+
+class Socket(Protocol):
+    """The part of a websocket connection that the feed uses."""
+
+    async def send_message(self, message: str | bytes) -> None:
+        """Sends one message; returns when the transport has taken it."""
+
+    async def aclose(self, code: int = 1000, reason: str | None = None) -> None:
+        """Closes with a code."""
+
+
+class TooSlow(Exception):
+    """The viewer took no bytes within the write deadline."""
+
+
+async def run(
+    socket: Socket,
+    fanout: Fanout,
+    wanted: Filter,
+    since: int | None,
+    hearing: Hearing,
+    hub: str,
+    settings: config.Feed,
+) -> None:
+    """Feeds the viewer until the hub drains (`bye`, then close 1001) or it does not read (close 1013).
+
+    The end of the connection comes as the exception of `socket`; nothing is left behind.
+    """
+    with fanout.viewer(wanted) as viewer:
+        try:
+            await _send(socket, codec.encode(feed.Hello(hub=hub, heartbeat=settings.heartbeat)), settings)
+            await _catch_up(socket, fanout, wanted, since, settings)
+            next_tick = trio.current_time()
+            while True:
+                news: dict[str, Entry] = {}
+                with trio.move_on_at(next_tick):
+                    news = await viewer.mailbox.take()
+                if news:
+                    await _send(socket, _changes(news.values()), settings)
+                if trio.current_time() >= next_tick:
+                    tick = feed.Tick(hearing.clock.now(), hearing.is_ready)
+                    await _send(socket, codec.encode(tick), settings)
+                    next_tick = trio.current_time() + settings.heartbeat
+        except trio.EndOfChannel:
+            await _send(socket, codec.encode(feed.Bye(_BYE_AFTER)), settings)
+            await socket.aclose(GOING_AWAY, "the hub is stopping")
+        except TooSlow:
+            await socket.aclose(TRY_AGAIN_LATER, "the viewer does not read")
+
+
+async def _catch_up(
+    socket: Socket, fanout: Fanout, wanted: Filter, since: int | None, settings: config.Feed
+) -> None:
+    board = fanout.board
+    missed = None if since is None else board.since(since, wanted)
+    if missed is not None:
+        if missed:
+            await _send(socket, _changes(missed), settings)
+        return
+    if since is not None:
+        await _send(socket, codec.encode(feed.Resync()), settings)
+    await _send(socket, _frame("snapshot", board.sequence, board.snapshot(wanted)), settings)
+
+
+def _changes(news: Iterable[Entry]) -> bytes:
+    entries = list(news)
+    return _frame("changes", max(entry.sequence for entry in entries), entries)
+
+
+def _frame(kind: str, sequence: int, entries: Sequence[Entry]) -> bytes:
+    """A frame with jobs, put together from what was encoded once for all viewers."""
+    jobs = b",".join(bytes(entry.encoded) for entry in entries)
+    return b'{"type":"%s","sequence":%d,"jobs":[%s]}' % (kind.encode(), sequence, jobs)
+
+
+async def _send(socket: Socket, frame: bytes, settings: config.Feed) -> None:
+    with trio.move_on_after(settings.write_deadline) as scope:
+        await socket.send_message(frame.decode())
+    if scope.cancelled_caught:
+        raise TooSlow

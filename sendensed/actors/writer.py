@@ -1,0 +1,192 @@
+"""Writer: the one actor that changes jobs. Batches intents, merges, commits, acknowledges, publishes.
+
+inbox (Block) ─▶ batch ─▶ plan against cached rows ─▶ save ─▶ receipts ─▶ committed (Latest)
+                              ▲                         │
+                              └── load, plan again ◀────┘ guard did not hold, outcome unknown
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+
+import msgspec
+import structlog
+import trio
+
+from sendensed import config
+from sendensed.clock import Clock
+from sendensed.core import batch, health
+from sendensed.core.answer import Refusal
+from sendensed.core.model import Job
+from sendensed.environment import Environment
+from sendensed.mailbox import Mailbox
+from sendensed.store import Change, RowRefused, Store, StoreUnavailable
+
+log = structlog.get_logger()
+
+AWAY = Refusal(503, "database_away", "the hub cannot commit now; send the newest state again later")
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
+"""Seconds between two tries while the database is away or other hubs are faster."""
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """A proof of hearing: it goes through the queue like an update, and asks the store for its time."""
+
+
+Inbox = trio.MemoryReceiveChannel["batch.Intent | Beat"]
+
+
+Outbox = trio.MemorySendChannel["batch.Intent | Beat"]
+
+
+class Hearing:
+    """The hub's clock and health, kept by the writer and read by others."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self.health = health.Health(clock.now(), trio.current_time())
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the store has answered a beat lately."""
+        return health.is_hearing(self.health, trio.current_time())
+
+
+class Writer:
+    """The actor's state: the rows lately seen, and how it speaks to the store."""
+
+    def __init__(
+        self,
+        store: Store,
+        hearing: Hearing,
+        committed: Mailbox[str, Job],
+        settings: config.Config,
+        environment: Environment,
+    ) -> None:
+        self._store = store
+        self._hearing = hearing
+        self._committed = committed
+        self._settings = settings
+        self._environment = environment
+        self._cache: OrderedDict[str, Job] = OrderedDict()
+
+    async def run(self, inbox: Inbox) -> None:
+        """Returns when the inbox has ended and everything of it is committed or answered with a refusal.
+
+        Cancelled, it leaves the batch under way with an unknown outcome; whoever waits for it gets no answer.
+        """
+        try:
+            async for first in inbox:
+                await self._turn([first, *self._more(inbox)])
+        finally:
+            self._committed.close()
+
+    def _more(self, inbox: Inbox) -> Iterable[batch.Intent | Beat]:
+        for _ in range(self._settings.writer.batch - 1):
+            try:
+                yield inbox.receive_nowait()
+            except (trio.WouldBlock, trio.EndOfChannel):
+                return
+
+    async def _turn(self, taken: Sequence[batch.Intent | Beat]) -> None:
+        intents = [intent for intent in taken if not isinstance(intent, Beat)]
+        if intents:
+            await self._write(intents)
+        if len(intents) < len(taken):
+            await self._beat()
+
+    async def _beat(self) -> None:
+        try:
+            now = await self._store.now()
+        except StoreUnavailable as error:
+            log.warning("beat not answered", reason=str(error))
+            return
+        step = self._hearing.clock.sync(now)
+        before, at = self._hearing.health, trio.current_time()
+        self._hearing.health = health.beat(before, now, at, step)
+        if self._hearing.health.healthy_since != before.healthy_since:
+            log.warning("hearing was broken, every job gets its grace", gap=at - before.beat_at, step=step)
+
+    async def _write(self, intents: Sequence[batch.Intent]) -> None:
+        """Writes until every intent is saved or refused, or patience with the store ends."""
+        pause = _FIRST_PAUSE
+        with trio.move_on_after(self._settings.writer.patience):
+            while intents:
+                try:
+                    intents = await self._try(intents)
+                except StoreUnavailable as error:
+                    log.warning("store unavailable, trying again", reason=str(error), intents=len(intents))
+                    self._forget(intents)
+                if intents:
+                    await trio.sleep(pause * (0.5 + self._environment.random() / 2))
+                    pause = min(2 * pause, _LONGEST_PAUSE)
+        if intents:
+            self._forget(intents)
+            for intent in intents:
+                if isinstance(intent, batch.Post):
+                    intent.receipt.settle(AWAY)
+
+    async def _try(self, intents: Sequence[batch.Intent]) -> list[batch.Intent]:
+        """One transaction; returns the intents whose rows somebody else changed meanwhile."""
+        jobs = await self._jobs({intent.job_id for intent in intents})
+        now = self._hearing.clock.now()
+        judge = batch.Judge(now, self._hearing.health.healthy_since, self._settings.reaper.limits)
+        plans = list(batch.plan(intents, jobs, judge).values())
+        await self._environment.failpoint("writer.merged")
+        saved = await self._save([plan for plan in plans if plan.is_change])
+        await self._environment.failpoint("writer.committed")
+        return self._settle(plans, saved)
+
+    async def _jobs(self, ids: set[str]) -> dict[str, Job]:
+        jobs, unknown = {}, []
+        for job_id in ids:
+            job = self._cache.get(job_id)
+            if job is None:
+                unknown.append(job_id)
+            else:
+                self._cache.move_to_end(job_id)
+                jobs[job_id] = job
+        if unknown:
+            jobs |= await self._store.load(unknown)
+        return jobs
+
+    async def _save(self, plans: list[batch.Plan]) -> set[str]:
+        """Saves the plans; one that the store refuses is found by halving and answered so, alone."""
+        changes = [Change(plan.job, plan.before, tuple(plan.events)) for plan in plans if plan.job is not None]
+        if not changes:
+            return set()
+        try:
+            return await self._store.save(changes)
+        except RowRefused as error:
+            if len(plans) > 1:
+                middle = len(plans) // 2
+                return await self._save(plans[:middle]) | await self._save(plans[middle:])
+            log.error("the store refuses a row", job_id=plans[0].intents[0].job_id, reason=str(error))
+            plans[0].refuse(Refusal(400, "unstorable", "the update holds a value that cannot be stored"))
+            return set()
+
+    def _settle(self, plans: list[batch.Plan], saved: set[str]) -> list[batch.Intent]:
+        again: list[batch.Intent] = []
+        news: dict[str, Job] = {}
+        for plan in plans:
+            if plan.is_change and plan.job is not None:
+                if plan.job.id not in saved:
+                    self._cache.pop(plan.job.id, None)
+                    again.extend(plan.intents)
+                    continue
+                news[plan.job.id] = msgspec.structs.replace(plan.job, revision=plan.job.revision + 1)
+            for receipt, answer in plan.answers:
+                receipt.settle(answer)
+        self._remember(news)
+        self._committed.put(news)
+        return again
+
+    def _remember(self, jobs: dict[str, Job]) -> None:
+        self._cache.update(jobs)
+        for job_id in jobs:
+            self._cache.move_to_end(job_id)
+        while len(self._cache) > self._settings.writer.cache:
+            self._cache.popitem(last=False)
+
+    def _forget(self, intents: Iterable[batch.Intent]) -> None:
+        for intent in intents:
+            self._cache.pop(intent.job_id, None)

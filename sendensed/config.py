@@ -1,0 +1,112 @@
+"""Config: every default of the hub, once, each with its unit and its reason; and the file that overrides them.
+
+An unknown key, or a value of the wrong kind, stops the start and names its path.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from sendensed.core.staleness import Limits
+from sendensed.errors import ConfigError
+
+Seconds = Annotated[float, Meta(gt=0)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Reaper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """When silence becomes a verdict; all in seconds. `[reaper]`"""
+
+    stall_after: Seconds = 60.0
+    """Twelve missed beats of a sender that speaks every 5 s."""
+    fail_after: Seconds = 300.0
+    """Longer than a reboot of the appliance's network."""
+    period: Seconds = 30.0
+    """Longest time between two looks; a deadline that falls between is looked at when it is due."""
+    beat: Seconds = 5.0
+    """How often the hub proves, through the writer's queue, that it can hear."""
+
+    @property
+    def limits(self) -> Limits:
+        """The part that the verdict itself rests on."""
+        return Limits(self.stall_after, self.fail_after)
+
+
+class Writer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The batched writer. `[writer]`"""
+
+    queue: Count = 4_096
+    """Updates that may wait; beyond, senders are told to come back (503)."""
+    batch: Count = 1_000
+    """Most updates in one transaction: the rate per update is flat from 500 on."""
+    cache: Count = 20_000
+    """Jobs kept in memory, a few KiB each; others are read when telemetry comes."""
+    patience: Seconds = 6.0
+    """How long a batch is tried again while the database is away, before its senders get 503."""
+    drain: Seconds = 10.0
+    """How long a stopping hub may take to commit what it holds."""
+
+
+class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The live feed. `[feed]`"""
+
+    heartbeat: Seconds = 5.0
+    """Seconds between two ticks."""
+    pace: Seconds = 0.1
+    """Shortest time between two frames to a viewer: faster than an eye, slower than the commits."""
+    viewers: Count = 1_000
+    """Viewers at once; more are told to come back."""
+    write_deadline: Seconds = 10.0
+    """A viewer that takes no bytes for this long is cut off (close code 1013)."""
+
+
+class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of it. The command line overrides `listen`, `state_dir` and `database`."""
+
+    listen: str = "127.0.0.1:8082"
+    """HOST:PORT. The original sender's tunnel ends at port 8082."""
+    state_dir: str = ""
+    """Where the embedded PostgreSQL lives; '' is the service's own, or one in the user's home."""
+    database: str = ""
+    """DSN of a PostgreSQL 15 or newer; '' runs the embedded one."""
+    pool: Count = 4
+    """Database connections: one writes, the others read."""
+    answer_deadline: Seconds = 8.5
+    """Senders give up at 10 s; an answer, or 503, comes before."""
+    reaper: Reaper = Reaper()
+    writer: Writer = Writer()
+    feed: Feed = Feed()
+
+
+def load(path: Path | None) -> Config:
+    """The configuration of a TOML file; the defaults without one.
+
+    Raises ConfigError with the file, the key's path and what is wrong.
+    """
+    if path is None:
+        return Config()
+    try:
+        content = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the configuration {path} is not TOML: {error}") from None
+    return convert(content, str(path))
+
+
+def convert(content: dict[str, Any], origin: str) -> Config:
+    """The configuration of parsed TOML. Raises ConfigError, naming the key's path."""
+    try:
+        config = msgspec.convert(content, Config)
+    except msgspec.ValidationError as error:
+        said = str(error).replace("`", "'").replace("$.", "")
+        raise ConfigError(f"the configuration {origin} is wrong: {said}") from None
+    if config.reaper.fail_after <= config.reaper.stall_after:
+        raise ConfigError(
+            f"the configuration {origin} is wrong: reaper.fail_after ({config.reaper.fail_after:g} s) must be "
+            f"longer than reaper.stall_after ({config.reaper.stall_after:g} s)"
+        )
+    return config

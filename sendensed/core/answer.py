@@ -1,0 +1,26 @@
+"""Answer: what a sender is told of one update, and the slip that takes it there."""
+
+from typing import Protocol
+
+import msgspec
+
+from schemas.telemetry import Acknowledgement
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """An update that is not taken: the HTTP status, and what the fault body says."""
+
+    status: int
+    code: str
+    message: str
+    field: str | None = None
+
+
+Answer = Acknowledgement | Refusal
+
+
+class Slip(Protocol):
+    """Where an answer is handed in; `sendensed.receipt` is the real one."""
+
+    def settle(self, answer: Answer) -> None:
+        """Takes the answer. The first one counts."""

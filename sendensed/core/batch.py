@@ -1,0 +1,108 @@
+"""Batch: many updates folded into one row per job, and every update's own answer.
+
+A batch is planned against the jobs as last seen. A row that someone else changed meanwhile is left out by
+its guard; its updates are planned again against the row as it is now.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+import msgspec
+
+from schemas.fault import Invalid
+from schemas.telemetry import Acknowledgement, Telemetry
+from sendensed.core import staleness
+from sendensed.core.answer import Answer, Refusal, Slip
+from sendensed.core.job import merge
+from sendensed.core.model import Event, Job
+
+
+class Post(msgspec.Struct, frozen=True, gc=False):
+    """An update, when it came in (the hub's clock), and who waits for its answer."""
+
+    update: Telemetry
+    at: datetime
+    receipt: Slip
+
+    @property
+    def job_id(self) -> str:
+        """The job that it speaks of."""
+        return self.update.job_id
+
+
+class Silence(msgspec.Struct, frozen=True, gc=False):
+    """The reaper's question whether a job has been silent for too long. Judged on the newest row."""
+
+    job_id: str
+
+
+Intent = Post | Silence
+
+
+class Judge(msgspec.Struct, frozen=True):
+    """What verdicts on silence rest on."""
+
+    now: datetime
+    healthy_since: datetime
+    limits: staleness.Limits
+
+
+class Plan:
+    """One job's part of a batch: the row it replaces, the row it becomes, and who is told what after COMMIT."""
+
+    __slots__ = ("answers", "before", "events", "intents", "job")
+
+    def __init__(self, before: Job | None) -> None:
+        self.before = before
+        self.job = before
+        self.events: list[Event] = []
+        self.answers: list[tuple[Slip, Answer]] = []
+        self.intents: list[Intent] = []
+
+    @property
+    def is_change(self) -> bool:
+        """Whether there is anything to write."""
+        return self.job is not self.before
+
+    def take(self, intent: Intent, judge: Judge) -> None:
+        """Adds what one more intent does. An update that its job refuses is answered so, and leaves nothing."""
+        self.intents.append(intent)
+        if isinstance(intent, Silence):
+            self._judge(judge)
+            return
+        try:
+            merged = merge(self.job, intent.update, intent.at)
+        except Invalid as invalid:
+            refusal = Refusal(400, invalid.code, invalid.message, invalid.field)
+            self.answers.append((intent.receipt, refusal))
+            return
+        self.job = merged.job
+        self.events.extend(merged.events)
+        answer = Acknowledgement(applied=merged.applied, reason=merged.reason, command=merged.command)
+        self.answers.append((intent.receipt, answer))
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Takes everything back: the row stays as it was, and every update of it is refused."""
+        self.job = self.before
+        self.events.clear()
+        self.answers = [(intent.receipt, refusal) for intent in self.intents if isinstance(intent, Post)]
+
+    def _judge(self, judge: Judge) -> None:
+        if self.job is None:
+            return
+        verdict = staleness.judge(self.job, judge.now, judge.healthy_since, judge.limits)
+        if verdict is not None:
+            self.job = verdict.job
+            self.events.extend(verdict.events)
+
+
+def plan(intents: Iterable[Intent], jobs: Mapping[str, Job], judge: Judge) -> dict[str, Plan]:
+    """Folds the intents, in their order, into one plan per job. `jobs` holds every job of them that exists."""
+    plans: dict[str, Plan] = {}
+    for intent in intents:
+        job_id = intent.job_id
+        entry = plans.get(job_id)
+        if entry is None:
+            entry = plans[job_id] = Plan(jobs.get(job_id))
+        entry.take(intent, judge)
+    return plans

@@ -1,0 +1,55 @@
+"""History: the rows that a change of a job leaves in `job_events`."""
+
+from datetime import datetime
+
+from schemas.job import ACTIVE, Voice
+from sendensed.core.model import Disk, Event, Job
+
+
+def attempt(job: Job, new: int, now: datetime) -> Event:
+    """A new attempt begins; the row holds where the old one was."""
+    return _event(job, now, "attempt", "sender", f"attempt {new} begins; attempt {job.attempt} was {job.status}")
+
+
+def changes(before: Job | None, after: Job, now: datetime, voice: Voice, detail: str = "") -> tuple[Event, ...]:
+    """One row for each change of state, phase and disk between two versions of a job.
+
+    `before` is None where the job, or its attempt, begins. `detail` is the evidence of a change of state.
+    """
+    rows = []
+    if before is None or before.status != after.status:
+        said = detail or (after.error_message or "" if after.status == "failed" else "")
+        rows.append(_event(after, now, "state", voice, said or _transition(before, after)))
+    if before is not None and before.current_phase != after.current_phase and after.status in ACTIVE:
+        rows.append(_event(after, now, "phase", voice, f"{before.current_phase} -> {after.current_phase}"))
+    known = {} if before is None else {disk.index: disk for disk in before.disks}
+    for disk in after.disks:
+        old = known.get(disk.index)
+        if disk.status and (old is None or old.status != disk.status):
+            rows.append(_event(after, now, "disk", voice, _disk_detail(disk)))
+    return tuple(rows)
+
+
+def _transition(before: Job | None, after: Job) -> str:
+    return after.status if before is None else f"{before.status} -> {after.status}"
+
+
+def _disk_detail(disk: Disk) -> str:
+    said = f"disk {disk.index} {disk.status}"
+    return f"{said}: {disk.error_message}" if disk.error_message else said
+
+
+def _event(job: Job, now: datetime, kind: str, voice: Voice, detail: str) -> Event:
+    return Event(
+        job_id=job.id,
+        at=now,
+        kind=kind,
+        said_by=voice,
+        status=job.status,
+        attempt=job.attempt,
+        sequence=job.sequence,
+        bytes_transferred=job.bytes_transferred,
+        progress_percent=job.progress_percent,
+        current_phase=job.current_phase,
+        detail=detail,
+    )

@@ -1,0 +1,244 @@
+"""Job: what an update does to a job. The one merge, for both stores, and the state machine.
+
+    pending ──▶ running ◀──▶ stalled            closed by the sender or an operator: final for the attempt
+       │           │            │               closed by the reaper: an inference; newer telemetry revives
+       └───────────┴─▶ completed | failed | cancelled
+
+An update's place is `(attempt, sequence)`; timestamps order nothing, but for the original sender, which
+gives no sequence: there arrival is the order, and its clock tells a next disk from a late word of the last.
+"""
+
+from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
+
+from schemas import ids
+from schemas.fault import Invalid
+from schemas.job import ACTIVE, State
+from schemas.telemetry import DISKS, INT64, Command, Telemetry
+from sendensed.core import disks, estimate, history
+from sendensed.core.model import Disk, Event, Job, Meter
+
+_OLDEST = 86_400.0
+"""Seconds: an update that claims to have waited longer is measured as if it had waited this long."""
+
+
+class Merged(msgspec.Struct, frozen=True, gc=False):
+    """What an update did: the job after it, the history rows, and what the sender is answered.
+
+    `job` is the very object given where the update changes nothing at all.
+    """
+
+    job: Job
+    events: tuple[Event, ...] = ()
+    applied: bool = True
+    reason: str | None = None
+    command: Command = "continue"
+
+
+def merge(job: Job | None, update: Telemetry, now: datetime) -> Merged:
+    """What `update`, arriving at `now`, does to `job` (None: one that nobody has heard of).
+
+    Raises Invalid where the id belongs to a job of another type.
+    """
+    if job is None:
+        return _apply(_first(update, now), update, now, ())
+    if job.job_type != update.job_type:
+        raise Invalid(
+            f"job_type: '{job.id}' is a {job.job_type} job; send it to its own address",
+            "job_type",
+            "conflict",
+        )
+    if update.attempt < job.attempt:
+        return Merged(job, applied=False, reason="superseded", command="superseded")
+    if update.attempt > job.attempt:
+        return _apply(_restarted(job, update), update, now, (history.attempt(job, update.attempt, now),))
+    if reason := _out_of_order(job, update):
+        return _heard(job, now, reason)
+    if job.closed_by in ("sender", "operator"):
+        if not _opens_next_disk(job, update):
+            return Merged(job, applied=False, reason="final", command=_last_word(job))
+        job = _reopened(job)
+    return _apply(job, update, now, ())
+
+
+def _first(update: Telemetry, now: datetime) -> Job:
+    return Job(id=update.job_id, job_type=update.job_type, created_at=now, attempt=update.attempt)
+
+
+def _restarted(job: Job, update: Telemetry) -> Job:
+    """The job at the start of a new attempt: the same machine and id, nothing of the old run."""
+    return Job(
+        id=job.id,
+        job_type=job.job_type,
+        created_at=job.created_at,
+        vm_name=job.vm_name,
+        backup_type=job.backup_type,
+        attempt=update.attempt,
+        revision=job.revision,
+    )
+
+
+def _out_of_order(job: Job, update: Telemetry) -> str | None:
+    if job.sequence is None:
+        return None
+    if update.sequence is None or update.sequence < job.sequence:
+        return "out_of_date"
+    return "duplicate" if update.sequence == job.sequence else None
+
+
+def _heard(job: Job, now: datetime, reason: str) -> Merged:
+    """A duplicate or out-of-date update: it changes no number, but it proves life."""
+    if job.closed_by in ("sender", "operator"):
+        return Merged(job, applied=False, reason=reason, command=_last_word(job))
+    heard = replace(job, last_telemetry_at=now)
+    if job.status != "stalled":
+        return Merged(heard, applied=False, reason=reason)
+    revived = _timed(replace(heard, status="running"))
+    return Merged(revived, history.changes(job, revived, now, "sender"), applied=False, reason=reason)
+
+
+def _last_word(job: Job) -> Command:
+    """What a sender is told that still speaks after the end: to stop, where an operator ended the job."""
+    return "cancel" if job.closed_by == "operator" else "continue"
+
+
+def _opens_next_disk(job: Job, update: Telemetry) -> bool:
+    """Whether the original sender, which ends each disk with `completed`, has begun the next one.
+
+    A failure counts as well: a disk that fails before its first progress must not hide behind a green job.
+    """
+    return (
+        update.sequence is None
+        and job.status == "completed"
+        and update.status in ("running", "failed")
+        and job.sent_at is not None
+        and update.timestamp is not None
+        and update.timestamp > job.sent_at
+    )
+
+
+def _reopened(job: Job) -> Job:
+    next_disks = disks.open_next(job.disks) if job.serial_disks else job.disks
+    return replace(
+        job,
+        status="running",
+        closed_by=None,
+        completed_at=None,
+        eta_seconds=None,
+        disks=next_disks,
+        meter=Meter(),
+    )
+
+
+def _apply(job: Job, update: Telemetry, now: datetime, before: tuple[Event, ...]) -> Merged:
+    """An update that is next in order."""
+    status = _next_state(job, update)
+    after = _with_numbers(_with_words(job, update, status), update)
+    fresh = job.last_telemetry_at is None
+    moved = fresh or after.bytes_transferred > job.bytes_transferred or after.current_phase != job.current_phase
+    after = replace(
+        after,
+        sequence=update.sequence if update.sequence is not None else job.sequence,
+        sent_at=update.timestamp,
+        last_telemetry_at=now,
+        last_moved_at=now if moved else job.last_moved_at,
+        started_at=job.started_at or (now if status != "pending" else None),
+        completed_at=None if status in ACTIVE else now,
+        closed_by=None if status in ACTIVE else "sender",
+    )
+    after = _timed(_metered(job, after, update, now))
+    return Merged(after, (*before, *history.changes(None if fresh else job, after, now, "sender")))
+
+
+def _next_state(job: Job, update: Telemetry) -> State:
+    said = update.status
+    if said in ("completed", "failed", "cancelled"):
+        return said
+    silent_on_start = not (update.bytes_transferred or update.current_phase or update.disks)
+    if job.started_at is None and (said == "pending" or (said == "" and silent_on_start)):
+        return "pending"
+    return "running"
+
+
+def _with_words(job: Job, update: Telemetry, status: State) -> Job:
+    """Names, phase and error. What is not said overwrites nothing; the reaper's error goes with its verdict."""
+    error = None if job.closed_by == "reaper" else job.error_message
+    error = update.error or error
+    if status == "failed" and not error:
+        error = "the sender reported a failure and gave no reason"
+    return replace(
+        job,
+        status=status,
+        current_phase=update.current_phase or job.current_phase,
+        error_message=error,
+        vm_name=update.vm_name or job.vm_name or ids.vm_name_of(job.id),
+        backup_type=update.backup_type or job.backup_type,
+        total_kind=update.total_kind or job.total_kind,
+        sender=update.sender or job.sender,
+    )
+
+
+def _with_numbers(job: Job, update: Telemetry) -> Job:
+    """Disks, bytes, total and percent. With disks, the job's bytes are their sum, always."""
+    serial = not update.disks and update.sequence is None and (job.serial_disks or not job.disks)
+    merged = disks.merge_serial(job.disks, update) if serial else disks.merge(job.disks, update.disks)
+    if job.status == "completed":
+        merged = disks.complete(merged)
+    done = max(job.bytes_transferred, update.bytes_transferred)
+    total = update.total_bytes or job.total_bytes
+    if merged:
+        _refuse_unstorable(merged)
+        done, summed = disks.bytes_sum(merged), disks.total_sum(merged)
+        total = summed if serial else update.total_bytes or summed or job.total_bytes
+    percent = disks.percent(done, total, update.progress_percent, job.progress_percent)
+    if job.status == "completed":
+        total, percent = total or done, 100.0
+    return replace(
+        job,
+        disks=merged,
+        serial_disks=serial and bool(merged),
+        bytes_transferred=done,
+        total_bytes=total,
+        progress_percent=percent,
+    )
+
+
+def _refuse_unstorable(merged: tuple[Disk, ...]) -> None:
+    """Each update is within the limits, but what several add up to may not be."""
+    if len(merged) > DISKS:
+        raise Invalid(f"disks: the job would have {len(merged)} disks; at most {DISKS} are kept", "disks")
+    if max(disks.bytes_sum(merged), sum(disk.total_bytes for disk in merged)) > INT64:
+        raise Invalid("disks: their bytes add up to more than an int64 holds", "disks")
+
+
+def _metered(before: Job, after: Job, update: Telemetry, now: datetime) -> Job:
+    """Speed, from the hub's own meter; the sender's word stands in until there is a measurement."""
+    new_phase = after.current_phase != before.current_phase and after.status in ACTIVE
+    meter = Meter() if new_phase else before.meter
+    moment = now.timestamp() - min(update.age, _OLDEST)
+    meter = estimate.observe(meter, moment, after.bytes_transferred)
+    measured = estimate.speed(meter)
+    if after.status in ACTIVE:
+        speed = measured if measured is not None else update.transfer_speed_bps or before.transfer_speed_bps
+    else:
+        speed = before.transfer_speed_bps or measured or update.transfer_speed_bps
+    return replace(after, meter=meter, transfer_speed_bps=speed)
+
+
+def _timed(job: Job) -> Job:
+    """The job with its time left, or the reason why there is none."""
+    if job.status not in ACTIVE:
+        return replace(job, eta_seconds=0, eta_reason=None)
+    if job.status == "stalled":
+        return replace(job, eta_seconds=None, eta_reason="stalled")
+    left, reason = estimate.time_left(job.meter, job.total_bytes)
+    return replace(job, eta_seconds=left, eta_reason=reason)
+
+
+def close(job: Job, status: State, error: str | None, now: datetime) -> Job:
+    """The job with the reaper's verdict, `stalled` or `failed`."""
+    if status == "stalled":
+        return _timed(replace(job, status="stalled"))
+    return _timed(replace(job, status=status, error_message=error, closed_by="reaper", completed_at=now))

@@ -1,0 +1,98 @@
+"""Model: a job as the hub keeps it, and the history rows a change leaves.
+
+Both stores write these values as they are and read them back equal; what an update does to them is in
+`core/job.py`. Times are UTC, sizes bytes, speeds bytes per second, durations seconds.
+"""
+
+from datetime import datetime
+
+import msgspec
+
+from schemas.job import EtaReason, State, Voice
+
+
+class Disk(msgspec.Struct, frozen=True, gc=False):
+    """One disk. `total_bytes` 0 is unknown; `progress_percent` None where nothing tells it."""
+
+    index: int
+    bytes_transferred: int = 0
+    total_bytes: int = 0
+    progress_percent: float | None = None
+    status: str = ""
+    error_message: str | None = None
+
+
+class Point(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """One measured point of a run: when (Unix seconds) and how many bytes were done by then."""
+
+    at: float
+    bytes: int
+
+
+class Meter(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What speed and ETA are estimated from (`core/estimate.py`); opaque to the stores.
+
+    `recent` holds the points of the speed window, `first` the first point of the present phase, `rate`
+    the exponentially weighted mean, `samples` the number of points since `first`.
+    """
+
+    recent: tuple[Point, ...] = ()
+    first: Point | None = None
+    rate: float = 0.0
+    samples: int = 0
+
+
+class Job(msgspec.Struct, frozen=True, gc=False):
+    """One job, whole.
+
+    `revision` is 0 for a job that no store has yet and grows by one with each commit. `sequence` is None
+    until a sender gives one (the original never does). `sent_at` is the sender's own clock at the last
+    update applied. `closed_by` says whose word a final state is. `last_telemetry_at` proves life;
+    `last_moved_at` is when bytes or phase last advanced. `total_bytes` 0 is unknown. `serial_disks` is True
+    where the disks are the hub's own count of an original sender's disks, which come one after another.
+    """
+
+    id: str
+    job_type: str
+    created_at: datetime
+    vm_name: str = ""
+    backup_type: str = ""
+    status: State = "pending"
+    current_phase: str = "pending"
+    bytes_transferred: int = 0
+    total_bytes: int = 0
+    total_kind: str = ""
+    progress_percent: float | None = None
+    transfer_speed_bps: int = 0
+    eta_seconds: int | None = None
+    eta_reason: EtaReason | None = None
+    error_message: str | None = None
+    attempt: int = 1
+    sequence: int | None = None
+    sender: str = ""
+    closed_by: Voice | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    last_telemetry_at: datetime | None = None
+    last_moved_at: datetime | None = None
+    sent_at: datetime | None = None
+    meter: Meter = Meter()
+    disks: tuple[Disk, ...] = ()
+    serial_disks: bool = False
+    revision: int = 0
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """One row of a job's history; the fields are those of `schemas.job.EventView`."""
+
+    job_id: str
+    at: datetime
+    kind: str
+    said_by: Voice
+    status: State
+    attempt: int
+    sequence: int | None
+    bytes_transferred: int
+    progress_percent: float | None
+    current_phase: str
+    detail: str

@@ -1,0 +1,68 @@
+"""Store: where jobs are kept. One Protocol, two implementations, one contract suite.
+
+The stores are dumb: what an update does to a job is decided in `core/`, and a store writes whole rows
+guarded by their revision.
+"""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from sendensed.core.model import Event, Job
+
+
+class StoreUnavailable(Exception):
+    """The database cannot be reached, or did not answer in time. The outcome of a save is unknown.
+
+    The caller forgets what it cached of the jobs concerned, waits, reads them again and merges again.
+    """
+
+
+class RowRefused(Exception):
+    """The database refuses a value in this save (SQLSTATE 22, 23). Nothing of the save was stored.
+
+    The caller bisects: saved apart, all but the bad row succeed.
+    """
+
+
+class Change(msgspec.Struct, frozen=True, gc=False):
+    """One job to save: the row as it shall be, the row it replaces, and the history it leaves.
+
+    `before` is None for a job never saved. The save holds only if the stored revision is still
+    `job.revision`; the stored row gets `job.revision + 1`.
+    """
+
+    job: Job
+    before: Job | None
+    events: tuple[Event, ...] = ()
+
+
+class Store(Protocol):
+    """Where jobs are kept. Every method raises StoreUnavailable; each has a deadline of its own.
+
+    Cancellation of a save leaves its outcome unknown, as StoreUnavailable does.
+    """
+
+    async def now(self) -> datetime:
+        """The store's clock, UTC: the one clock that silence is measured by."""
+
+    async def load(self, ids: Collection[str]) -> dict[str, Job]:
+        """The jobs of these ids that exist, with their disks."""
+
+    async def save(self, changes: Sequence[Change]) -> set[str]:
+        """Writes the changes in one transaction; returns, after COMMIT, the ids whose guard held.
+
+        One change per job at the most. A change whose guard does not hold is left out (row, disks and
+        events), the others are stored. Raises RowRefused where a value cannot be stored: then nothing is.
+        """
+
+    async def job(self, job_id: str) -> tuple[Job, tuple[Event, ...]] | None:
+        """One job with its disks and its newest 500 events in the order they happened, or None."""
+
+    async def jobs(self, *, limit: int, status: Collection[str] = (), job_type: str = "") -> list[Job]:
+        """Jobs with their disks, newest created first, of these states and this type where given."""
+
+    async def silent(self, before: datetime) -> list[Job]:
+        """Active jobs not heard of since `before` (by last telemetry, else creation), longest silent first."""
