@@ -23,6 +23,7 @@ Command = Literal["continue", "cancel", "superseded"]
 _Count = Annotated[int, Meta(ge=0, le=INT64)]
 _Signed = Annotated[int, Meta(ge=-INT64 - 1, le=INT64)]
 _Index = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+_WithOffset = Annotated[datetime, Meta(tz=True)]
 _Attempt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 
@@ -246,8 +247,8 @@ def _percent(value: float | None) -> float:
 
 def _read_timestamp(text: str) -> datetime | None:
     try:
-        return codec.to_utc(msgspec.convert(text, datetime))
-    except (msgspec.ValidationError, TypeError, ValueError):
+        return codec.to_utc(msgspec.convert(text, _WithOffset))
+    except msgspec.ValidationError:
         raise Invalid("timestamp: must be RFC 3339 like 2026-11-23T02:14:07Z", "timestamp") from None
 
 

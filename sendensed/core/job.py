@@ -43,7 +43,7 @@ def merge(job: Job | None, update: Telemetry, now: datetime) -> Merged:
     Raises Invalid where the id belongs to a job of another type.
     """
     if job is None:
-        return _apply(_first(update, now), update, now, ())
+        return _apply(None, _first(update, now), update, now)
     if job.job_type != update.job_type:
         raise Invalid(
             f"job_type: '{job.id}' is a {job.job_type} job; send it to its own address",
@@ -53,14 +53,15 @@ def merge(job: Job | None, update: Telemetry, now: datetime) -> Merged:
     if update.attempt < job.attempt:
         return Merged(job, applied=False, reason="superseded", command="superseded")
     if update.attempt > job.attempt:
-        return _apply(_restarted(job, update), update, now, (history.attempt(job, update.attempt, now),))
+        merged = _apply(None, _restarted(job, update), update, now)
+        return replace(merged, events=(history.attempt(job, update.attempt, now), *merged.events))
     if reason := _out_of_order(job, update):
         return _heard(job, now, reason)
     if job.closed_by in ("sender", "operator"):
         if not _opens_next_disk(job, update):
             return Merged(job, applied=False, reason="final", command=_last_word(job))
-        job = _reopened(job)
-    return _apply(job, update, now, ())
+        return _apply(job, _reopened(job), update, now)
+    return _apply(job, job, update, now)
 
 
 def _first(update: Telemetry, now: datetime) -> Job:
@@ -126,18 +127,18 @@ def _reopened(job: Job) -> Job:
         status="running",
         closed_by=None,
         completed_at=None,
-        eta_seconds=None,
+        progress_percent=None,
         disks=next_disks,
         meter=Meter(),
     )
 
 
-def _apply(job: Job, update: Telemetry, now: datetime, before: tuple[Event, ...]) -> Merged:
-    """An update that is next in order."""
+def _apply(before: Job | None, job: Job, update: Telemetry, now: datetime) -> Merged:
+    """An update that is next in order, on a job made ready for it; `before` is None where the attempt begins."""
     status = _next_state(job, update)
     after = _with_numbers(_with_words(job, update, status), update)
-    fresh = job.last_telemetry_at is None
-    moved = fresh or after.bytes_transferred > job.bytes_transferred or after.current_phase != job.current_phase
+    grown = after.bytes_transferred > job.bytes_transferred
+    moved = before is None or grown or after.current_phase != job.current_phase
     after = replace(
         after,
         sequence=update.sequence if update.sequence is not None else job.sequence,
@@ -149,7 +150,7 @@ def _apply(job: Job, update: Telemetry, now: datetime, before: tuple[Event, ...]
         closed_by=None if status in ACTIVE else "sender",
     )
     after = _timed(_metered(job, after, update, now))
-    return Merged(after, (*before, *history.changes(None if fresh else job, after, now, "sender")))
+    return Merged(after, history.changes(before, after, now, "sender"))
 
 
 def _next_state(job: Job, update: Telemetry) -> State:
