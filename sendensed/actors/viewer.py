@@ -7,7 +7,7 @@ import trio
 
 from schemas import codec, feed
 from sendensed import config
-from sendensed.actors.fanout import Fanout
+from sendensed.actors.fanout import Fanout, Viewer
 from sendensed.actors.writer import Hearing
 from sendensed.core.board import Entry
 from sendensed.core.view import Filter
@@ -20,13 +20,16 @@ _BYE_AFTER = 1.0
 
 
 class Socket(Protocol):
-    """The part of a websocket connection that the feed uses."""
+    """The part of a websocket that the feed uses."""
 
-    async def send_message(self, message: str | bytes) -> None:
-        """Sends one message; returns when the transport has taken it."""
+    async def receive(self) -> str | bytes:
+        """The viewer's next message. Raises when the connection is gone."""
 
-    async def aclose(self, code: int = 1000, reason: str | None = None) -> None:
-        """Closes with a code."""
+    async def send(self, payload: bytes) -> None:
+        """Sends one text message; returns when the transport has taken it. Raises when it is gone."""
+
+    async def close(self, code: int, reason: str) -> None:
+        """Closes with a code, within a deadline."""
 
 
 class TooSlow(Exception):
@@ -47,25 +50,40 @@ async def run(
     The end of the connection comes as the exception of `socket`; nothing is left behind.
     """
     with fanout.viewer(wanted) as viewer:
-        try:
-            await _send(socket, codec.encode(feed.Hello(hub=hub, heartbeat=settings.heartbeat)), settings)
-            await _catch_up(socket, fanout, wanted, since, settings)
-            next_tick = trio.current_time()
-            while True:
-                news: dict[str, Entry] = {}
-                with trio.move_on_at(next_tick):
-                    news = await viewer.mailbox.take()
-                if news:
-                    await _send(socket, _changes(news.values()), settings)
-                if trio.current_time() >= next_tick:
-                    tick = feed.Tick(hearing.clock.now(), hearing.is_ready)
-                    await _send(socket, codec.encode(tick), settings)
-                    next_tick = trio.current_time() + settings.heartbeat
-        except trio.EndOfChannel:
-            await _send(socket, codec.encode(feed.Bye(_BYE_AFTER)), settings)
-            await socket.aclose(GOING_AWAY, "the hub is stopping")
-        except TooSlow:
-            await socket.aclose(TRY_AGAIN_LATER, "the viewer does not read")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_listen, socket)
+            try:
+                await _send(socket, codec.encode(feed.Hello(hub=hub, heartbeat=settings.heartbeat)), settings)
+                await _catch_up(socket, fanout, wanted, since, settings)
+                await _follow(socket, viewer, hearing, settings)
+            except TooSlow:
+                await socket.close(TRY_AGAIN_LATER, "the viewer does not read")
+            nursery.cancel_scope.cancel()
+
+
+async def _listen(socket: Socket) -> None:
+    """Viewers have nothing to say; what they send is read, so that pongs and closes are seen, and dropped."""
+    while True:
+        await socket.receive()
+
+
+async def _follow(socket: Socket, viewer: Viewer, hearing: Hearing, settings: config.Feed) -> None:
+    """Changes as they come, ticks in between; at the end of the hub `bye`."""
+    next_tick = trio.current_time()
+    try:
+        while True:
+            news: dict[str, Entry] = {}
+            with trio.move_on_at(next_tick):
+                news = await viewer.mailbox.take()
+            if news:
+                await _send(socket, _changes(news.values()), settings)
+            if trio.current_time() >= next_tick:
+                tick = feed.Tick(hearing.clock.now(), hearing.is_ready)
+                await _send(socket, codec.encode(tick), settings)
+                next_tick = trio.current_time() + settings.heartbeat
+    except trio.EndOfChannel:
+        await _send(socket, codec.encode(feed.Bye(_BYE_AFTER)), settings)
+        await socket.close(GOING_AWAY, "the hub is stopping")
 
 
 async def _catch_up(
@@ -95,6 +113,6 @@ def _frame(kind: str, sequence: int, entries: Sequence[Entry]) -> bytes:
 
 async def _send(socket: Socket, frame: bytes, settings: config.Feed) -> None:
     with trio.move_on_after(settings.write_deadline) as scope:
-        await socket.send_message(frame.decode())
+        await socket.send(frame)
     if scope.cancelled_caught:
         raise TooSlow

@@ -1,0 +1,91 @@
+"""Main: the command line of sendensed."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+from schemas import __version__
+from sendensed.errors import SendensedError
+
+DEFAULT_HUB = "http://127.0.0.1:8082"
+
+_COMMANDS = (
+    ("serve", "run the hub"),
+    ("demo", "copy two real disk images and watch them live"),
+    ("jobs", "list jobs"),
+    ("watch", "follow jobs live"),
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; returns its exit code: 0 ok, 1 error, 2 usage, 6 not found, 8 hub unreachable, 130 interrupt."""
+    parser = argparse.ArgumentParser(
+        prog="sendensed", description="The hub of Sendense telemetry: live, truthful numbers of VM backup jobs."
+    )
+    parser.add_argument("--version", action="version", version=f"sendensed {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, purpose in _COMMANDS:
+        command = commands.add_parser(name, help=purpose, description=purpose)
+        _ARGUMENTS[name](command)
+    options = parser.parse_args(arguments)
+    try:
+        result: int = import_module(f"sendensed.cli.{options.command}").run(options)
+    except SendensedError as error:
+        print(f"sendensed: {error}", file=sys.stderr)
+        return error.exit_code
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return result
+
+
+def _serve(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--listen", metavar="HOST:PORT", help="where to listen (127.0.0.1:8082); port 0 takes any"
+    )
+    command.add_argument("--state-dir", metavar="DIR", help="where the embedded PostgreSQL keeps its data")
+    command.add_argument("--database", metavar="URL", help="a PostgreSQL 15 or newer, instead of the embedded one")
+    command.add_argument("--config", metavar="FILE", help="a TOML file with further settings")
+    command.add_argument("--open", action="store_true", help="no tokens: anyone on this machine may read and send")
+    command.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
+
+
+def _demo(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--size", metavar="BYTES", default="256M", help="size of each disk image (256M)")
+    command.add_argument(
+        "--seconds", type=float, default=60.0, help="how long the throttled copy should take (60)"
+    )
+    command.add_argument(
+        "--listen", metavar="HOST:PORT", help="where the hub listens (127.0.0.1:8082, or any port)"
+    )
+    command.add_argument("--once", action="store_true", help="unthrottled, without a terminal, then exit")
+    command.add_argument("--json", action="store_true", help="with --once: print one JSON object")
+
+
+def _hub(command: argparse.ArgumentParser) -> None:
+    where = os.environ.get("SENDENSE_HUB", DEFAULT_HUB)
+    command.add_argument("--hub", metavar="URL", default=where, help=f"the hub to ask ({where})")
+
+
+def _jobs(command: argparse.ArgumentParser) -> None:
+    _hub(command)
+    command.add_argument("--status", action="append", default=[], help="only jobs in this state; repeatable")
+    command.add_argument("--type", default="", help="only jobs of this type")
+    command.add_argument("--limit", type=int, default=100, help="at most so many, newest first (100)")
+    command.add_argument("--json", action="store_true", help="one JSON object per line")
+
+
+def _watch(command: argparse.ArgumentParser) -> None:
+    _hub(command)
+    command.add_argument("id", nargs="?", metavar="ID", help="one job; without it all jobs")
+    command.add_argument("--json", action="store_true", help="every change as one JSON object per line")
+
+
+_ARGUMENTS = {"serve": _serve, "demo": _demo, "jobs": _jobs, "watch": _watch}
+
+if __name__ == "__main__":
+    sys.exit(main())

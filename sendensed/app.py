@@ -1,0 +1,84 @@
+"""App: the map of the hub. Every channel with its size and its word for a full buffer, every nursery.
+
+    http connections ──┐ intents, Block: a full queue is answered 503 at the door
+    reaper ────────────┴──▶ writer ──▶ committed, Latest ──▶ fan-out ──▶ mailbox per viewer, Latest ──▶ websocket
+
+Stopping: the sources end first (listener, reaper, idle connections), then the writer commits what it holds
+and answers it, then the fan-out says `bye`; all within `writer.drain` seconds. The store closes last.
+"""
+
+from functools import partial
+
+import trio
+
+from schemas.job import ACTIVE
+from sendensed import config
+from sendensed.actors import reaper
+from sendensed.actors.fanout import Fanout
+from sendensed.actors.receiver import Receiver
+from sendensed.actors.writer import Beat, Hearing, Writer
+from sendensed.clock import Clock
+from sendensed.core.batch import Intent
+from sendensed.core.board import FINISHED_KEPT, Board
+from sendensed.core.model import Job
+from sendensed.environment import Environment
+from sendensed.mailbox import Mailbox
+from sendensed.net.assets import Assets
+from sendensed.net.routes import Routes
+from sendensed.net.server import Server
+from sendensed.store import Store
+
+_BOARD_MOST = 100_000
+"""Active jobs that a hub shows: far more than it is built for."""
+
+
+async def run(
+    settings: config.Config,
+    environment: Environment,
+    store: Store,
+    database: str,
+    listeners: list[trio.SocketListener],
+    *,
+    stopping: trio.Event,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Serves until `stopping` is set and everything taken is committed, or the drain time is over.
+
+    Ready (`task_status`) when it listens and its board is filled. Cancelled, it leaves requests under way
+    unanswered; what was acknowledged is committed. The listeners are closed in every case.
+    """
+    hearing = Hearing(Clock(await store.now()))
+    board = Board(sequence=int(hearing.clock.now().timestamp() * 1000))  # above all that an earlier hub gave out
+    active = await store.jobs(limit=_BOARD_MOST, status=ACTIVE)
+    board.publish(reversed([*active, *await store.jobs(limit=FINISHED_KEPT)]))
+    fanout = Fanout(board, settings.feed.pace)
+    committed: Mailbox[str, Job] = Mailbox()
+    intents, inbox = trio.open_memory_channel[Intent | Beat](settings.writer.queue)
+    writer = Writer(store, hearing, committed, settings, environment)
+    routes = Routes(
+        receiver=Receiver(intents, hearing, settings.answer_deadline),
+        store=store,
+        fanout=fanout,
+        hearing=hearing,
+        assets=Assets(),
+        settings=settings,
+        environment=environment,
+        hub=environment.new_id(),
+        database=database,
+    )
+    server = Server(routes.handle, wall=environment.wall, make_id=environment.new_id)
+    async with trio.open_nursery() as actors:
+        actors.start_soon(writer.run, inbox)
+        actors.start_soon(fanout.run, committed)
+        with intents:
+            async with trio.open_nursery() as connections, trio.open_nursery() as sources:
+                serve = partial(trio.serve_listeners, handler_nursery=connections)
+                await sources.start(serve, server.serve_connection, listeners)
+                sources.start_soon(reaper.run, store, intents, hearing, settings.reaper)
+                task_status.started()
+                await stopping.wait()
+                routes.draining = True
+                actors.cancel_scope.deadline = trio.current_time() + settings.writer.drain
+                sources.cancel_scope.cancel()
+                server.drain()
+                fanout.close()

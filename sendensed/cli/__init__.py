@@ -1,0 +1,1 @@
+"""cli: the commands of sendensed. Each imports what it needs when it runs, so that --help is quick."""

@@ -1,0 +1,60 @@
+"""Assets: the dashboard's files, read once at the start and served from memory."""
+
+import hashlib
+from pathlib import Path
+
+from sendensed.net.http import Headers, Request, Response, fault
+
+WEB = Path(__file__).parent.parent / "web"
+_KINDS = {
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".css": "text/css; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_HEADERS: Headers = (
+    ("Content-Security-Policy", _POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cache-Control", "no-cache"),
+)
+
+
+class Assets:
+    """`index.html` at `/`, everything else below `/assets/`."""
+
+    def __init__(self, folder: Path = WEB) -> None:
+        """Reads the files of `folder` and its `vendor/`; nothing is read from disk later."""
+        files = [*folder.glob("*.*"), *folder.glob("vendor/*.*")]
+        self._files = {
+            path.relative_to(folder).as_posix(): _asset(path) for path in sorted(files) if path.suffix in _KINDS
+        }
+
+    def page(self, request: Request) -> Response:
+        """The dashboard; where it was not built, how to build it."""
+        if "vendor/preact.js" not in self._files or "index.html" not in self._files:
+            return fault(503, "not_built", "the dashboard was not built; run 'make web' and start the hub again")
+        return self._answer(request, "index.html")
+
+    def file(self, request: Request, name: str) -> Response:
+        """One of its files, by the path below `/assets/`."""
+        if name not in self._files or name == "index.html":
+            return fault(404, "not_found", "there is no such file")
+        return self._answer(request, name)
+
+    def _answer(self, request: Request, name: str) -> Response:
+        content, kind, tag = self._files[name]
+        headers = (*_HEADERS, ("ETag", tag))
+        if request.headers.get("if-none-match") == tag:
+            return Response(304, headers=headers)
+        return Response(200, content, kind, headers)
+
+
+def _asset(path: Path) -> tuple[bytes, str, str]:
+    content = path.read_bytes()
+    return content, _KINDS[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:32]}"'

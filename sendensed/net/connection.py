@@ -1,0 +1,188 @@
+"""Connection: one connection over its life: read a request, answer it, read the next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+import trio
+
+from schemas.fault import Invalid
+from sendensed.net import handshake, ws
+from sendensed.net.http import Refused, Request, Response, Upgrade, encode, fault
+from sendensed.net.parser import BODY, HEAD, IDLE, Parser
+
+if TYPE_CHECKING:
+    from sendensed.net.server import Server
+    from sendensed.net.stream import Peer
+
+_SLACK = 15.0
+"""By how much a deadline is set later than needed, so that a busy connection seldom has to move it."""
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class _Ending(msgspec.Struct, frozen=True):
+    """Why a conversation ended: for good, or with a websocket to go on with."""
+
+    upgrade: Upgrade | None = None
+    request: Request | None = None
+
+
+_DONE = _Ending()
+
+
+class Connection:
+    """One connection. The deadline of its waits is kept lazily.
+
+    To enter a scope for each read and each answer would cost as much as parsing them. So one scope
+    spans many requests: `_due` is when the present wait for the peer really ends; the scope's
+    deadline is never later than that during a wait, but may be earlier (the wait then goes on in a
+    new scope), and never less than `limits.answer` away when a handler starts.
+    """
+
+    def __init__(self, server: Server, peer: Peer) -> None:
+        self._server = server
+        self._peer = peer
+        self._parser = Parser(server.limits, server.body_limit)
+        self._scope = trio.CancelScope()
+        self._times = {
+            IDLE: server.limits.idle,
+            HEAD: server.limits.head_time,
+            BODY: server.limits.body_time,
+        }
+        self._phase = IDLE
+        self._due = trio.current_time() + server.limits.head_time
+        self._reading = False
+        self._answering = False
+        self._answered = False
+        self._woken = False
+
+    def wake(self) -> None:
+        """Ends the wait for a next request, if that is what the connection is doing."""
+        if self._reading and self._parser.phase == IDLE:
+            self._woken = True
+            self._scope.cancel()
+
+    async def serve(self) -> None:
+        """Returns when the connection has ended; the stream is still to be closed. Raises PeerGone."""
+        ending: _Ending | None = None
+        while ending is None:
+            self._woken = False
+            deadline = max(self._due, trio.current_time() + 1)
+            with trio.CancelScope(deadline=deadline) as self._scope:
+                ending = await self._converse()
+            if self._scope.cancelled_caught:
+                ending = await self._overdue()
+        if ending.upgrade is not None and ending.request is not None:
+            await ws.serve(
+                self._peer,
+                handshake.rewrite(ending.request),
+                ending.upgrade.run,
+                self._server.heartbeat,
+                ending.upgrade.headers,
+                self._server.report,
+            )
+
+    async def _converse(self) -> _Ending | None:
+        """Reads and answers; returns None where that has to go on in a new scope."""
+        now = trio.current_time()
+        while True:
+            if now >= self._scope.deadline or self._woken:
+                return None
+            try:
+                request = self._parser.next()
+            except Refused as refused:
+                await self._refuse(refused.response)
+                return _DONE
+            if request is None:
+                if not await self._read(now):
+                    return _DONE
+            else:
+                ending = await self._respond(request, now)
+                if ending is not None:
+                    return ending
+                if self._parser.pending:
+                    await trio.lowlevel.checkpoint()
+            now = trio.current_time()
+
+    async def _read(self, now: float) -> bool:
+        """Waits for more of the peer; False where there is nothing to wait for any more."""
+        phase = self._parser.phase
+        if self._answered or phase != self._phase:
+            self._answered = False
+            self._phase = phase
+            self._due = now + self._times[phase]
+        if self._scope.deadline > self._due:
+            self._scope.deadline = self._due
+        if phase == IDLE:
+            if self._server.draining:
+                return False
+        elif self._parser.continues():
+            await self._peer.send(_CONTINUE)
+        self._reading = True
+        data = await self._peer.receive()
+        self._reading = False
+        self._parser.receive(data)
+        return bool(data)
+
+    async def _respond(self, request: Request, now: float) -> _Ending | None:
+        """Has the request answered; returns how the connection ends, or None where it goes on."""
+        if self._scope.deadline < now + self._server.limits.answer:
+            self._scope.deadline = now + self._server.limits.answer + _SLACK
+        self._answering = True
+        response = await self._answer(request)
+        self._answering = False
+        self._answered = True
+        if isinstance(response, Upgrade):
+            problem = handshake.problem(request, self._parser.rest())
+            if problem is None:
+                return _Ending(response, request)
+            response = problem
+        close = response.close or not request.keep_alive or request.upgrade or self._server.draining
+        await self._peer.send(self._encode(request, response, close))
+        if not close:
+            return None
+        if self._parser.pending:
+            await self._peer.linger(self._server.limits.linger)
+        return _DONE
+
+    async def _answer(self, request: Request) -> Response | Upgrade:
+        try:
+            return await self._server.handler(request)
+        except Invalid as error:
+            return fault(400, error.code, error.message, error.field)
+        except Refused as refused:
+            return refused.response
+        except Exception as error:
+            return self._bug(error, request)
+
+    def _encode(self, request: Request, response: Response, close: bool) -> bytes:
+        date = self._server.date(trio.current_time())
+        end = b"close" if close else b"keep-alive" if request.version == "1.0" else b""
+        body = request.method != "HEAD"
+        try:
+            return encode(response, date, body=body, end=end)
+        except ValueError as error:
+            return encode(self._bug(error, request), date, body=body, end=end)
+
+    def _bug(self, error: Exception, request: Request) -> Response:
+        bug = self._server.report(error, method=request.method, path=request.path[:200])
+        return fault(500, "internal", f"internal error {bug}")
+
+    async def _overdue(self) -> _Ending | None:
+        """What the end of a wait means: None where it was not the end yet."""
+        if self._answering:
+            await self._refuse(fault(503, "overdue", "the answer took too long", headers=(("Retry-After", "2"),)))
+        elif self._reading and not self._woken:
+            if trio.current_time() < self._due:
+                return None
+            if self._parser.phase != IDLE:
+                part = "body" if self._parser.phase == BODY else "head"
+                await self._refuse(fault(408, "too_slow", f"the {part} of the request took too long"))
+        return _DONE
+
+    async def _refuse(self, response: Response) -> None:
+        """Sends the last answer of this connection, and sees that the peer can read it."""
+        date = self._server.date(trio.current_time())
+        await self._peer.send(encode(response, date, body=self._parser.method != "HEAD", end=b"close"))
+        await self._peer.linger(self._server.limits.linger)

@@ -1,0 +1,81 @@
+"""Stream: reads and writes of one connection, each in one system call where the stream is a plain socket.
+
+Trio's own `receive_some` and `send_all` checkpoint before and after each call; a request costs one wait, and
+that wait is the fair place to let others run.
+"""
+
+import os
+
+import trio
+
+RECEIVE = 64 * 1024
+"""Most bytes of one read."""
+_DRAIN = 1024 * 1024
+
+
+class PeerGone(Exception):
+    """The peer cannot be reached any more: reset, closed, or too slow to take what was sent."""
+
+
+class Peer:
+    """The two directions of a connection. One task reads, one writes."""
+
+    def __init__(self, stream: trio.abc.Stream, write_time: float) -> None:
+        self.stream = stream
+        self._write_time = write_time
+        self._socket = stream.socket if isinstance(stream, trio.SocketStream) else None
+
+    async def receive(self) -> bytes:
+        """What came in next, b"" at the end of input. Raises PeerGone. Cancellation loses nothing."""
+        try:
+            if self._socket is None:
+                return bytes(await self.stream.receive_some(RECEIVE))
+            while True:
+                await trio.lowlevel.wait_readable(self._socket.fileno())
+                try:
+                    return os.read(self._socket.fileno(), RECEIVE)  # -1 once closed: never another's number
+                except BlockingIOError:
+                    continue
+        except (trio.BrokenResourceError, trio.ClosedResourceError, OSError, ValueError) as error:
+            raise PeerGone from error
+
+    def try_send(self, data: bytes) -> int:
+        """Hands to the socket what it takes at once; returns how many bytes. Raises PeerGone. Never waits."""
+        if self._socket is None:
+            return 0
+        try:
+            return os.write(self._socket.fileno(), data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise PeerGone from error
+
+    async def send(self, data: bytes) -> None:
+        """Returns when the socket has taken all of it; without a checkpoint where it does so at once.
+
+        Raises PeerGone, also when that takes longer than the write time; then, and when cancelled, an
+        unknown part of it was sent.
+        """
+        sent = self.try_send(data)
+        if sent == len(data):
+            return
+        try:
+            with trio.fail_after(self._write_time):
+                await self.stream.send_all(memoryview(data)[sent:])
+        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, OSError) as error:
+            raise PeerGone from error
+
+    async def linger(self, time: float) -> None:
+        """Ends our direction and discards what the peer still sends, so that no reset overtakes the answer.
+
+        Returns when the peer has closed, after `time` seconds, or 1 MiB. Never raises but Cancelled.
+        """
+        with trio.move_on_after(time):
+            try:
+                if isinstance(self.stream, trio.abc.HalfCloseableStream):
+                    await self.stream.send_eof()
+                left = _DRAIN
+                while left > 0 and (data := await self.receive()):
+                    left -= len(data)
+            except (PeerGone, trio.BrokenResourceError, trio.ClosedResourceError):
+                pass

@@ -1,0 +1,124 @@
+"""MemoryStore: the store's promises kept in a dict, for demonstrations, simulations and tests."""
+
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Any, get_args
+
+import msgspec
+import trio
+
+from schemas.job import ACTIVE, State
+from sendensed.core.model import Event, Job
+from sendensed.store import Change, RowRefused, rows
+
+_INT32 = 2**31
+_INT64 = 2**63
+_SMALL_FIELDS = frozenset({"attempt", "index"})
+_STATES = frozenset(get_args(State))
+
+
+class MemoryStore:
+    """A Store that lives as long as the process. It refuses what PostgreSQL refuses.
+
+    `now` is the store's clock. A save happens at one instant: cancelled, it has not begun.
+    """
+
+    def __init__(self, now: Callable[[], datetime]) -> None:
+        self._now = now
+        self._jobs: dict[str, Job] = {}
+        self._events: dict[str, deque[Event]] = {}
+
+    async def now(self) -> datetime:
+        """The clock it was given."""
+        await trio.lowlevel.checkpoint()
+        return self._now()
+
+    async def load(self, ids: Collection[str]) -> dict[str, Job]:
+        """The jobs of these ids that exist."""
+        await trio.lowlevel.checkpoint()
+        return {job_id: self._jobs[job_id] for job_id in ids if job_id in self._jobs}
+
+    async def save(self, changes: Sequence[Change]) -> set[str]:
+        """Writes the changes whose guard holds, and returns their ids."""
+        rows.check_guards(changes)
+        await trio.lowlevel.checkpoint()
+        for change in changes:
+            _refuse(change)
+        held = [change for change in changes if self._revision(change.job.id) == change.job.revision]
+        for change in held:
+            job = change.job
+            ordered = tuple(sorted(job.disks, key=lambda disk: disk.index))
+            self._jobs[job.id] = msgspec.structs.replace(job, revision=job.revision + 1, disks=ordered)
+            self._events.setdefault(job.id, deque(maxlen=rows.EVENTS_SHOWN)).extend(change.events)
+        return {change.job.id for change in held}
+
+    async def job(self, job_id: str) -> tuple[Job, tuple[Event, ...]] | None:
+        """One job with its newest events in the order they happened, or None."""
+        await trio.lowlevel.checkpoint()
+        job = self._jobs.get(job_id)
+        return None if job is None else (job, tuple(self._events[job_id]))
+
+    async def jobs(self, *, limit: int, status: Collection[str] = (), job_type: str = "") -> list[Job]:
+        """Jobs, newest created first, of these states and this type where given."""
+        await trio.lowlevel.checkpoint()
+        found = [
+            job
+            for job in self._jobs.values()
+            if (not status or job.status in status) and (not job_type or job.job_type == job_type)
+        ]
+        found.sort(key=lambda job: (job.created_at, job.id.encode()), reverse=True)
+        return found[:limit]
+
+    async def silent(self, before: datetime) -> list[Job]:
+        """Active jobs not heard of since `before`, longest silent first."""
+        await trio.lowlevel.checkpoint()
+        found = [job for job in self._jobs.values() if job.status in ACTIVE and _heard(job) < before]
+        found.sort(key=lambda job: (_heard(job), job.id.encode()))
+        return found
+
+    def _revision(self, job_id: str) -> int:
+        job = self._jobs.get(job_id)
+        return job.revision if job else 0
+
+
+def _heard(job: Job) -> datetime:
+    return job.last_telemetry_at or job.created_at
+
+
+def _refuse(change: Change) -> None:
+    """Raises RowRefused for what PostgreSQL's types, keys and checks do not take."""
+    rows.check_floats(change)
+    disks = [disk.index for disk in change.job.disks]
+    if len(set(disks)) < len(disks):
+        raise RowRefused(f"the job {change.job.id!r} has a disk twice")
+    if change.job.status not in _STATES:
+        raise RowRefused(f"the job {change.job.id!r} has no known status: {change.job.status!r}")
+    for row in (change.job, *change.job.disks, *change.events):
+        for field, value in _values(row):
+            if problem := _problem(field, value):
+                raise RowRefused(f"{type(row).__name__.lower()} {change.job.id!r}: {field} {problem}")
+
+
+def _values(row: msgspec.Struct) -> Iterator[tuple[str, Any]]:
+    return ((field, getattr(row, field)) for field in row.__struct_fields__)
+
+
+def _problem(field: str, value: Any) -> str:
+    if isinstance(value, str):
+        if "\x00" in value:
+            return "holds NUL"
+        if not _encodes(value):
+            return "holds half a surrogate pair"
+    bound = _INT32 if field in _SMALL_FIELDS else _INT64
+    if isinstance(value, int) and not -bound <= value < bound:
+        return "is out of range"
+    return ""
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

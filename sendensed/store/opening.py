@@ -1,0 +1,70 @@
+"""Opening: the store that the configuration names, migrated and ready."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+import structlog
+import trio
+
+from sendensed import config
+from sendensed.errors import SendensedError
+from sendensed.store import Store, StoreUnavailable, bridge, embedded, migrate
+from sendensed.store.postgres import PostgresStore
+from sendensed.store.programs import CannotRun
+
+log = structlog.get_logger()
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """A store, what to call its database in public, and the DSN for those who may use it directly."""
+
+    store: Store
+    database: str
+    dsn: str
+
+
+@asynccontextmanager
+async def open_store(settings: config.Config, state_dir: Path) -> AsyncIterator[Opened]:
+    """The store, usable inside the block; an embedded server stops at the end of it.
+
+    Raises SendensedError with a sentence where there is none to be had.
+    """
+    if settings.database:
+        async with _migrated(settings.database, settings.pool) as store:
+            yield Opened(store, _without_secrets(settings.database), settings.database)
+        return
+    try:
+        async with embedded.open_embedded(state_dir) as server, trio.open_nursery() as nursery:
+            nursery.start_soon(server.keep_alive)
+            async with _migrated(server.dsn, settings.pool) as store:
+                yield Opened(store, "embedded PostgreSQL", server.dsn)
+            nursery.cancel_scope.cancel()
+    except CannotRun as error:
+        raise SendensedError(f"the embedded PostgreSQL cannot run: {error}") from error
+    except StoreUnavailable as error:
+        raise SendensedError(f"the embedded PostgreSQL does not start: {error}") from error
+
+
+@asynccontextmanager
+async def _migrated(dsn: str, pool_size: int) -> AsyncIterator[PostgresStore]:
+    place = _without_secrets(dsn)
+    try:
+        async with bridge.open_pool(dsn, max_size=pool_size) as pool:
+            for name in await migrate.migrate(pool):
+                log.info("migration applied", name=name)
+            yield PostgresStore(pool)
+    except StoreUnavailable as error:
+        raise SendensedError(f"the database {place} cannot be reached: {error}; is it running?") from error
+    except migrate.SchemaRefused as error:
+        raise SendensedError(f"the database {place} cannot be used: {error}") from error
+    except ValueError as error:
+        raise SendensedError(f"{error}; give --database as postgresql://USER@HOST/NAME") from error
+
+
+def _without_secrets(dsn: str) -> str:
+    """The DSN as it may be shown: host and database, no user, password or options."""
+    parts = urlsplit(dsn)
+    return f"{parts.scheme}://{parts.hostname or ''}{parts.path}" if parts.scheme else "given by the environment"

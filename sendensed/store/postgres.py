@@ -1,0 +1,94 @@
+"""PostgresStore: the store in PostgreSQL, each call one statement (`statements.py`) and one JSON document."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+
+import msgspec
+
+from sendensed.core.model import Event, Job
+from sendensed.store import Change, RowRefused, bridge, rows
+from sendensed.store import statements as sql
+
+_encode = msgspec.json.Encoder().encode
+_decode_jobs = msgspec.json.Decoder(list[Job]).decode
+_decode_found = msgspec.json.Decoder(tuple[Job, tuple[Event, ...]]).decode
+
+
+class _Dropped(msgspec.Struct, frozen=True, gc=False):
+    """A disk that its job has no longer."""
+
+    id: str
+    index: int
+
+
+class _Batch(msgspec.Struct, frozen=True, gc=False):
+    """A save as it is sent. Each job carries only the disks that are to be written."""
+
+    jobs: list[Job]
+    dropped: list[_Dropped]
+    events: list[Event]
+
+
+class PostgresStore:
+    """A Store on a pool of connections. Each call waits at most `timeout` seconds, and 2 to be let go."""
+
+    def __init__(self, pool: bridge.Pool, *, timeout: float = bridge.CALL_TIMEOUT) -> None:
+        self._pool = pool
+        self._timeout = timeout
+
+    async def now(self) -> datetime:
+        """The database's clock, UTC."""
+        moment: datetime = await self._pool.fetchval(sql.NOW, timeout=self._timeout)
+        return moment
+
+    async def load(self, ids: Collection[str]) -> dict[str, Job]:
+        """The jobs of these ids that exist, with their disks."""
+        found = await self._jobs(sql.LOAD, list(ids))
+        return {job.id: job for job in found}
+
+    async def save(self, changes: Sequence[Change]) -> set[str]:
+        """Writes the changes in one statement, so in one transaction; returns, after COMMIT, the ids whose
+        guard held. Rows go in the order of their ids, so that hubs saving the same jobs do not deadlock."""
+        rows.check_guards(changes)
+        if not changes:
+            return set()
+        document = _document(sorted(changes, key=_id_of))
+        left_out = await self._pool.fetchval(sql.SAVE, document, timeout=self._timeout)
+        return {change.job.id for change in changes}.difference(left_out)
+
+    async def job(self, job_id: str) -> tuple[Job, tuple[Event, ...]] | None:
+        """One job with its disks and its newest events in the order they happened, or None."""
+        text = await self._pool.fetchval(sql.JOB, job_id, rows.EVENTS_SHOWN, timeout=self._timeout)
+        return None if text is None else _decode_found(text)
+
+    async def jobs(self, *, limit: int, status: Collection[str] = (), job_type: str = "") -> list[Job]:
+        """Jobs with their disks, newest created first, of these states and this type where given."""
+        statement = sql.JOBS[bool(status), bool(job_type)]
+        return await self._jobs(statement, limit, list(status), job_type)
+
+    async def silent(self, before: datetime) -> list[Job]:
+        """Active jobs not heard of since `before`, longest silent first."""
+        return await self._jobs(sql.SILENT, before)
+
+    async def _jobs(self, statement: str, *args: object) -> list[Job]:
+        return _decode_jobs(await self._pool.fetchval(statement, *args, timeout=self._timeout))
+
+
+def _document(changes: Sequence[Change]) -> str:
+    """The save as JSON. Raises RowRefused for what JSON cannot carry."""
+    batch = _Batch([], [], [])
+    for change in changes:
+        job, before = change.job, change.before
+        rows.check_floats(change)
+        disks = rows.changed_disks(job, before)
+        batch.jobs.append(job if len(disks) == len(job.disks) else msgspec.structs.replace(job, disks=disks))
+        batch.dropped.extend(_Dropped(job.id, index) for index in rows.dropped_disks(job, before))
+        batch.events.extend(change.events)
+    try:
+        return _encode(batch).decode()
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise RowRefused(str(error)) from error
+
+
+def _id_of(change: Change) -> str:
+    return change.job.id

@@ -1,0 +1,188 @@
+"""Postmaster: PostgreSQL's own programs, driven: make the data, start, take over, stop."""
+
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import trio
+
+from sendensed.store import StoreUnavailable
+from sendensed.store.programs import Owner
+
+CREATE_TIMEOUT = 60.0
+START_TIMEOUT = 60.0
+"""A start after a crash replays up to 512 MB of log."""
+STOP_TIMEOUT = 10.0
+"""Each for one run of initdb or pg_ctl, seconds."""
+_ANSWER_TIMEOUT = 5.0
+_ANSWER_TRIES = 10
+_LOG_TAIL = 600  # bytes of the log that go into an error's sentence
+
+
+class Postmaster:
+    """The server of one data directory, driven by one process at a time (see embedded's lock).
+
+    Every method is bounded. They raise StoreUnavailable with what the program or the server's log says where
+    the server does not do as told.
+    """
+
+    def __init__(self, programs: Path, data: Path, log: Path, owner: Owner | None) -> None:
+        self.log = log
+        self._programs = programs
+        self._data = data
+        self._owner = owner
+
+    async def create(self) -> None:
+        """Makes the data directory if there is none. One that was not finished does not count."""
+        if self._data.exists():
+            return
+        making = self._data.with_name("data.new")
+        await trio.to_thread.run_sync(_remove, making)
+        said = await self._run(
+            CREATE_TIMEOUT,
+            "initdb",
+            "--username=postgres",
+            "--auth-local=trust",
+            "--auth-host=reject",
+            "--locale=C",
+            "--encoding=UTF8",
+            "--data-checksums",
+            "--no-instructions",
+            f"--pgdata={making}",
+        )
+        if said is not None:
+            raise StoreUnavailable(f"PostgreSQL's data directory could not be made: {said}")
+        making.rename(self._data)
+
+    async def adopt(self) -> Path | None:
+        """The socket directory of the server that runs on the data already and answers; else None, and
+        then none runs: one that does not answer is stopped."""
+        if self.process() is None:
+            return None
+        sockets = Path(self._note()[4])
+        for _ in range(_ANSWER_TRIES):
+            if (
+                await self._run(_ANSWER_TIMEOUT, "pg_isready", "--quiet", f"--host={sockets}", "--port=5432")
+                is None
+            ):
+                return sockets
+            await trio.sleep(_ANSWER_TIMEOUT / _ANSWER_TRIES)
+        await self.stop()
+        return None
+
+    async def start(self, sockets: Path, settings: Mapping[str, str]) -> None:
+        """Starts the server; returns when it takes connections on a socket in that directory."""
+        self._forget_the_dead()
+        with self._log_opened() as log:
+            log.truncate(0)
+        options = {**settings, "unix_socket_directories": str(sockets)}
+        words = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in options.items())
+        said = await self._control(START_TIMEOUT, "start", f"--log={self.log}", f"--options={words}")
+        if said is not None:
+            raise StoreUnavailable(f"PostgreSQL does not start: {said}")
+
+    async def stop(self) -> None:
+        """Stops the server if it runs: fast, then immediate, then by force."""
+        for mode in ("fast", "immediate"):
+            if self.process() is None:
+                return
+            await self._control(STOP_TIMEOUT, "stop", f"--mode={mode}")
+        if (process := self.process()) is not None:
+            os.kill(process, signal.SIGKILL)
+            with trio.move_on_after(STOP_TIMEOUT):
+                await _ended(process)
+
+    async def wait_dead(self) -> None:
+        """Returns when the server's main process has ended."""
+        while (process := self.process()) is not None:
+            await _ended(process)
+
+    def process(self) -> int | None:
+        """The server's main process, or None. A process that merely has the number that a dead server left
+        in postmaster.pid is not taken for it: it does not name our data on its command line."""
+        note = self._note()
+        if not note:
+            return None
+        try:
+            command = Path(f"/proc/{int(note[0])}/cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        return int(note[0]) if os.fsencode(self._data) in command.split(b"\0") else None
+
+    def _forget_the_dead(self) -> None:
+        """Removes a postmaster.pid whose number another process has by now, or a zombie: PostgreSQL would
+        take it for a running server. As PostgreSQL does, it looks first for helpers that outlived the server,
+        by the shared memory that they hold; raises StoreUnavailable while there are any."""
+        note = self._note()
+        if not note or self.process() is not None:
+            return
+        key_and_id = note[6].split() if len(note) > 6 else []
+        for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]:
+            key, segment, _, _, _, _, attached, *_ = line.split()
+            if [key, segment] == key_and_id and attached != "0":
+                raise StoreUnavailable("processes of a dead PostgreSQL server are still at work")
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+
+    async def _control(self, patience: float, command: str, *options: str) -> str | None:
+        words = (command, f"--pgdata={self._data}", "--silent", "--wait", f"--timeout={patience:.0f}", *options)
+        return await self._run(patience + 1, "pg_ctl", *words)
+
+    async def _run(self, patience: float, program: str, *words: str) -> str | None:
+        """Runs a program to its end. None where it ended well, else what it or the server's log says."""
+        with trio.move_on_after(patience), self._log_opened() as log:
+            done = await trio.run_process(
+                [str(self._programs / program), *words],
+                check=False,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,  # not a pipe: the server inherits it from pg_ctl and would keep it open for ever
+                cwd="/",
+                env={"LC_ALL": "C", "PATH": os.defpath},
+                user=self._owner.uid if self._owner else None,
+                group=self._owner.gid if self._owner else None,
+                extra_groups=[] if self._owner else None,
+            )
+            if done.returncode == 0:
+                return None
+            return self._tail() or f"{program} ended with {done.returncode}"
+        return f"{program} did not end within {patience:g}s"
+
+    def _log_opened(self) -> BinaryIO:
+        file = self.log.open("ab")
+        if self._owner:
+            os.fchown(file.fileno(), self._owner.uid, self._owner.gid)
+        return file
+
+    def _note(self) -> list[str]:
+        """The lines of postmaster.pid: process, data, start time, port, socket directory, address, memory."""
+        try:
+            return (self._data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return []
+
+    def _tail(self) -> str:
+        """The log's last lines, as one."""
+        lines = self.log.read_bytes()[-_LOG_TAIL:].decode(errors="replace").splitlines()
+        return "; ".join(line.strip() for line in lines if line.strip())
+
+
+async def _ended(process: int) -> None:
+    """Returns when this process, a child or not, has ended."""
+    try:
+        handle = os.pidfd_open(process)
+    except ProcessLookupError:
+        return
+    try:
+        await trio.lowlevel.wait_readable(handle)
+    finally:
+        os.close(handle)
+
+
+def _remove(directory: Path) -> None:
+    if directory.exists():
+        shutil.rmtree(directory)

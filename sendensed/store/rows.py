@@ -1,0 +1,66 @@
+"""Rows: what both stores refuse before they write, and what of a job has to be written."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from math import isfinite
+
+from sendensed.core.model import Disk, Job
+from sendensed.store import Change, RowRefused
+
+EVENTS_SHOWN = 500
+"""How many of a job's newest events are read."""
+
+
+def check_guards(changes: Sequence[Change]) -> None:
+    """Raises ValueError for a save that contradicts itself: a bug of the caller, not a bad value.
+
+    One change per job; `before` is what stands at `job.revision`, so None at revision 0 and only there; a
+    change's events are its job's.
+    """
+    seen = set()
+    for change in changes:
+        job, before = change.job, change.before
+        if job.id in seen:
+            raise ValueError(f"two changes for the job {job.id!r} in one save")
+        seen.add(job.id)
+        if (before.revision if before else 0) != job.revision or (before is None) != (job.revision == 0):
+            raise ValueError(f"the job {job.id!r} at revision {job.revision} does not replace what it names")
+        if any(event.job_id != job.id for event in change.events):
+            raise ValueError(f"an event of another job is saved with the job {job.id!r}")
+
+
+def check_floats(change: Change) -> None:
+    """Raises RowRefused for NaN and infinities: JSON would turn them into null unnoticed."""
+    job, meter = change.job, change.job.meter
+    if not (
+        _finite(job.progress_percent)
+        and isfinite(meter.rate)
+        and (meter.first is None or isfinite(meter.first.at))
+        and all([isfinite(point.at) for point in meter.recent])
+        and all([_finite(disk.progress_percent) for disk in job.disks])
+        and all([_finite(event.progress_percent) for event in change.events])
+    ):
+        raise RowRefused(f"the job {job.id!r} holds a number that is not finite")
+
+
+def changed_disks(job: Job, before: Job | None) -> tuple[Disk, ...]:
+    """The disks of `job` that `before` has not or has otherwise."""
+    if before is None or not before.disks:
+        return job.disks
+    known = {disk.index: disk for disk in before.disks}
+    return tuple(disk for disk in job.disks if known.get(disk.index) != disk)
+
+
+def dropped_disks(job: Job, before: Job | None) -> Iterator[int]:
+    """The indexes of disks that stand in `before` and no longer in `job`."""
+    if before is None or not before.disks:
+        return iter(())
+    kept = _indexes(job.disks)
+    return (index for index in _indexes(before.disks) if index not in kept)
+
+
+def _indexes(disks: Iterable[Disk]) -> dict[int, None]:
+    return dict.fromkeys(disk.index for disk in disks)
+
+
+def _finite(value: float | None) -> bool:
+    return value is None or isfinite(value)

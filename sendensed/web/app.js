@@ -1,0 +1,129 @@
+/**
+ * App: the root of the page. Frames are applied in memory as they come and painted once a frame of the screen.
+ *
+ *     websocket ─▶ Feed ─▶ Jobs ─┐
+ *     a look every 500 ms ───────┼─▶ paint() ─▶ requestAnimationFrame ─▶ draw()
+ *     address, theme, health ────┘
+ */
+
+import { read } from "./api.js";
+import { Clock } from "./clock.js";
+import { Feed } from "./feed.js";
+import { clock } from "./format.js";
+import { firstLine, group, title } from "./groups.js";
+import { html, render } from "./html.js";
+import { JobPage } from "./job-page.js";
+import { Notices, OpenMode } from "./notices.js";
+import { Overview } from "./overview.js";
+import { announcement } from "./words.js";
+
+/** Milliseconds between two looks at what is due; ages count on by it. */
+const LOOK_EVERY = 500;
+/** A window that is not seen gets no animation frames; its title is still kept true. */
+const UNSEEN_PAINT_AFTER = 1_000;
+
+const root = document.getElementById("app");
+const spoken = document.getElementById("spoken");
+const icon = document.querySelector("link[rel=icon]");
+const page = new URL(".", document.baseURI).href.replace(/\/$/, "");
+
+const time = new Clock();
+const feed = new Feed(document.baseURI, time, changed);
+let health = null;
+let healthOf = "";
+let isPainting = false;
+
+function changed() {
+  // What the health says may differ for each connection, and when the hub loses or finds its database.
+  const of = `${feed.state} ${feed.ready}`;
+  if (of !== healthOf && feed.state === "live") {
+    read("api/v1/health").then(({ body }) => {
+      health = body ?? health;
+      paint();
+    });
+  }
+  healthOf = of;
+  paint();
+}
+
+/** Asks for one painting of whatever has changed until then. */
+function paint() {
+  if (isPainting) return;
+  isPainting = true;
+  if (document.hidden) setTimeout(draw, UNSEEN_PAINT_AFTER);
+  else requestAnimationFrame(draw);
+}
+
+function draw() {
+  isPainting = false;
+  const now = time.hubNow();
+  const groups = group(feed.jobs.byId.values(), now);
+  speak(feed.news.splice(0));
+  document.title = title(groups, feed.state === "lost");
+  const face = groups.counts.failed + groups.counts.stalled > 0 ? "assets/favicon-alert.svg" : "assets/favicon.svg";
+  if (icon.getAttribute("href") !== face) icon.setAttribute("href", face);
+  render(html`<${App} groups=${groups} now=${now} address=${location.hash} />`, root);
+}
+
+/** Tells changes of state to screen readers, politely. */
+function speak(news) {
+  const text = announcement(news);
+  if (text) spoken.textContent = text;
+}
+
+/** The job id in the address; null on the overview and for an address that is none of ours. */
+function jobIdOf(address) {
+  if (!address.startsWith("#/job/")) return null;
+  try {
+    return decodeURIComponent(address.slice("#/job/".length));
+  } catch {
+    return null;
+  }
+}
+
+function App({ groups, now, address }) {
+  const id = jobIdOf(address);
+  const isStale = feed.state === "lost";
+  const isKnown = feed.freshAt !== null;
+  const isEmpty = feed.state === "live" && feed.jobs.sequence !== null && feed.jobs.byId.size === 0;
+  return html`
+    <header>
+      <a class="name" href="#/">Sendense</a>
+      <h1 id="summary">${isKnown ? firstLine(groups, now) : "Connecting to the hub"}</h1>
+      <${OpenMode} health=${health} />
+      <${Pulse} now=${now} />
+    </header>
+    <${Notices} feed=${feed} clock=${time} health=${health} retry=${() => feed.connect()} />
+    <main class=${isStale ? "stale" : ""}>
+      ${id !== null && html`<${JobPage} key=${id} id=${id} feed=${feed} now=${now} />`}
+      ${id === null && isKnown && html`<${Overview} groups=${groups} now=${now} isEmpty=${isEmpty} page=${page} />`}
+    </main>
+    ${health && html`<footer>hub <bdi>${health.hub}</bdi>, version <bdi>${health.version}</bdi>, database <bdi>${health.database}</bdi></footer>`}
+  `;
+}
+
+/** Whether what stands here is live, and the hub's clock that ages are counted by. */
+const Pulse = ({ now }) => html`<span class="pulse ${feed.state}">
+  <span class="word">${feed.state === "live" ? "live" : feed.state}</span>
+  <time>${feed.freshAt === null ? "" : `${clock(now)} UTC`}</time>
+</span>`;
+
+root.textContent = "";
+feed.connect();
+setInterval(() => {
+  feed.look();
+  paint();
+}, LOOK_EVERY);
+addEventListener("hashchange", () => {
+  scrollTo(0, 0);
+  paint();
+});
+document.addEventListener("visibilitychange", () => {
+  // An animation frame asked for before the window was hidden comes only when it is seen again.
+  isPainting = false;
+  feed.look();
+  paint();
+});
+addEventListener("online", () => {
+  if (feed.state === "lost") feed.connect();
+});

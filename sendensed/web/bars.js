@@ -1,0 +1,67 @@
+/**
+ * Bars: how far a job and each of its disks are, as bars that say their numbers to eyes and to screen readers.
+ *
+ * A bar without a known share is hatched, not empty: nobody knows is not the same as nothing done.
+ */
+
+import { percent, wholePercent } from "./format.js";
+import { html, Symbol } from "./html.js";
+import { progressText } from "./words.js";
+
+const STATES = new Set(["pending", "running", "stalled", "completed", "failed", "cancelled"]);
+/** Disks with a bar of their own under a job's; the others are counted, and stand on the job's page. */
+const MOST_DISKS = 24;
+/** Most disks that have room for a whole label, and for a percent alone. */
+const LABELLED = 4;
+const NUMBERED = 8;
+
+/** One bar of a job or disk; `state` colours it, `label` names it aloud. */
+export function Bar({ subject, state, label }) {
+  const share = subject.progress_percent;
+  const isKnown = share !== null;
+  const look = STATES.has(state) ? state : "running";
+  return html`<div
+    class="bar ${look} ${isKnown ? "" : "unknown"}"
+    role="progressbar"
+    aria-label=${label}
+    aria-valuemin="0"
+    aria-valuemax="100"
+    aria-valuenow=${isKnown ? Math.floor(share * 10) / 10 : null}
+    aria-valuetext=${progressText(subject, state)}
+  >
+    <div class="done" style=${{ width: `${isKnown ? share : 0}%` }} />
+  </div>`;
+}
+
+/** A disk's state as it is drawn: its own, or the job's where the sender gave none. */
+export function diskState(disk, job) {
+  if (disk.status) return STATES.has(disk.status) && !endedUnder(disk, job) ? disk.status : job.status;
+  return job.status;
+}
+
+/** A disk still called running or pending is not, once its job has stalled or ended. */
+function endedUnder(disk, job) {
+  return (disk.status === "running" || disk.status === "pending") && !["running", "pending"].includes(job.status);
+}
+
+/** The thin bars of a job's disks, side by side. */
+export function Disks({ job }) {
+  if (job.disks.length < 2) return null;
+  const shown = job.disks.slice(0, MOST_DISKS);
+  const more = job.disks.length - shown.length;
+  return html`<div class="disks">
+    ${shown.map((disk) => html`<${Disk} key=${disk.disk_index} disk=${disk} job=${job} of=${job.disks.length} />`)}
+    ${more > 0 && html`<span class="more">+${more}</span>`}
+  </div>`;
+}
+
+function Disk({ disk, job, of }) {
+  const state = diskState(disk, job);
+  const name = `disk ${disk.disk_index}`;
+  const title = `${name}: ${progressText(disk, disk.status || state)}`;
+  return html`<div class="disk ${STATES.has(state) ? state : ""}" title=${title}>
+    <${Bar} subject=${disk} state=${state} label=${name} />
+    ${of <= LABELLED && html`<span class="label"><${Symbol} state=${state} />${name} ${percent(disk.progress_percent)}</span>`}
+    ${of > LABELLED && of <= NUMBERED && html`<span class="label">${wholePercent(disk.progress_percent)}</span>`}
+  </div>`;
+}

@@ -1,0 +1,46 @@
+/**
+ * Notices: what makes the numbers below less than the whole truth, said at once and in words.
+ */
+
+import { clock, duration } from "./format.js";
+import { html } from "./html.js";
+
+const LOST = {
+  refused: "No live feed: the hub does not answer",
+  closed: "Live feed lost",
+  silent: "Live feed lost",
+  bye: "Live feed lost: the hub is stopping",
+};
+
+/** All notices that hold now. */
+export const Notices = ({ feed, clock: time, health, retry }) => html`
+  ${feed.state === "lost" && html`<${FeedLost} feed=${feed} time=${time} retry=${retry} />`}
+  ${feed.state === "live" && !feed.ready && html`<${NotReady} health=${health} />`}
+`;
+
+function FeedLost({ feed, time, retry }) {
+  const ago = duration((time.now() - feed.since) / 1000);
+  const asOf = feed.freshAt === null ? "" : `; numbers are as of ${clock(time.hubAt(feed.freshAt))} UTC`;
+  return html`<div class="notice lost" id="feed-lost">
+    <strong>${feed.freshAt === null ? LOST.refused : `${LOST[feed.reason]} ${ago} ago`}</strong>
+    <span>${asOf}; ${nextTry(feed, time)}.</span>
+    ${feed.retryAt !== null && html`<button type="button" onClick=${retry}>Try now</button>`}
+  </div>`;
+}
+
+function nextTry(feed, time) {
+  if (feed.retryAt === null) return "trying again now";
+  return `trying again in ${Math.max(Math.ceil((feed.retryAt - time.now()) / 1000), 1)} s`;
+}
+
+function NotReady({ health }) {
+  const reasons = health?.ready === false && health.reasons?.length ? ` (${health.reasons.join("; ")})` : "";
+  return html`<div class="notice not-ready" id="not-ready">
+    <strong>The hub cannot reach its database</strong>
+    <span>${reasons}. Jobs are not judged meanwhile; senders keep their newest numbers and try again.</span>
+  </div>`;
+}
+
+/** Said for as long as it is true, beside the name: whoever can reach this page can do everything. */
+export const OpenMode = ({ health }) =>
+  health?.open ? html`<span class="open-mode" id="open-mode">open mode: no sign-in, loopback only</span>` : null;

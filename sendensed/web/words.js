@@ -1,0 +1,90 @@
+/**
+ * Words: what is said of a job in words. Pure; no DOM.
+ *
+ * The job's state comes from the hub; nothing is concluded here but that a job which is heard without moving
+ * deserves a look.
+ */
+
+import { age, bytes, clock, duration, moment, percent } from "./format.js";
+
+/** Milliseconds after which a job that is heard but does not move is shown as such. */
+export const MOTIONLESS_AFTER = 600_000;
+
+const ETA_WORDS = {
+  measuring: "measuring",
+  stalled: "stalled",
+  unknown_total: "total unknown",
+  finalizing: "finalizing",
+};
+const TOTAL_WORDS = { allocated: "allocated data", changed: "changed data", virtual: "virtual size" };
+const VOICES = { sender: "the sender", reaper: "the hub, from silence", operator: "an operator" };
+
+/** The machine's name, or the id where nobody told it. */
+export const machine = (job) => job.vm_name || job.id;
+
+/** What `total_bytes` counts; '' where nobody told. */
+export const totalKind = (job) => (job.total_bytes > 0 ? (TOTAL_WORDS[job.total_kind] ?? "") : "");
+
+/** `12.4 GiB of 40.0 GiB`, in two parts. */
+export function amount(subject) {
+  const of = subject.total_bytes > 0 ? `of ${bytes(subject.total_bytes)}` : "of unknown";
+  return { done: bytes(subject.bytes_transferred), of };
+}
+
+/** The time left of an active job, or the reason why there is none; never zero. */
+export function timeLeft(job) {
+  if (job.eta_seconds > 0) return { text: duration(job.eta_seconds), isNumber: true };
+  if (job.status === "pending") return { text: "not started", isNumber: false };
+  const reason = job.eta_reason ?? (job.eta_seconds === 0 ? "finalizing" : "measuring");
+  return { text: ETA_WORDS[reason] ?? "measuring", isNumber: false };
+}
+
+/** How long the job's attempt took, or has been running; a dash where it never began. */
+export function took(job, now) {
+  const begun = moment(job.started_at) ?? moment(job.created_at);
+  const ended = moment(job.completed_at) ?? now;
+  return begun === null ? duration(null) : duration((ended - begun) / 1000);
+}
+
+/** Whether a running job is heard, but has not moved for long. */
+export function isMotionless(job, now) {
+  const moved = moment(job.last_moved_at);
+  return job.status === "running" && moved !== null && now - moved >= MOTIONLESS_AFTER;
+}
+
+/** Whose word the end is, as the end of a sentence; '' where nobody's yet. */
+export const closedBy = (job) => VOICES[job.closed_by] ?? "";
+
+export const voice = (said) => VOICES[said] ?? said;
+
+/** Why a job needs attention, as one line. */
+export function trouble(job, now) {
+  if (job.status === "stalled") {
+    const heard = moment(job.last_telemetry_at);
+    if (heard === null) return "Never heard of since it was created.";
+    const place = job.progress_percent === null ? "" : ` at ${percent(job.progress_percent)}`;
+    return `No telemetry since ${clock(heard)} UTC (${age(heard, now)})${place}, phase ${job.current_phase}.`;
+  }
+  if (isMotionless(job, now)) {
+    const still = duration((now - moment(job.last_moved_at)) / 1000);
+    return `Heard, but nothing has moved for ${still}, phase ${job.current_phase}.`;
+  }
+  return job.error_message ?? "";
+}
+
+/** What a screen reader is told of a progress bar. */
+export function progressText(subject, status) {
+  const { done, of } = amount(subject);
+  const share = subject.progress_percent === null ? "progress unknown" : percent(subject.progress_percent);
+  return `${share}, ${done} ${of}${status ? `, ${status}` : ""}`;
+}
+
+/** The sentences for changes of state, `{job, was}`, short enough to be read aloud. */
+export function announcement(news) {
+  const told = news.filter(({ job, was }) => was !== null || job.status !== "pending");
+  if (told.length <= 3) return told.map(({ job }) => `${machine(job)} is ${job.status}.`).join(" ");
+  const counts = new Map();
+  for (const { job } of told) counts.set(job.status, (counts.get(job.status) ?? 0) + 1);
+  const parts = [...counts].map(([status, number]) => `${number} ${status}`);
+  return `${told.length} jobs changed: ${parts.join(", ")}.`;
+}
