@@ -53,4 +53,6 @@ lock:
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    --group pyproject.toml:node -o requirements/node.txt
 
+	.ci/lock-web
+
 .PHONY: help web demo test check bench lock

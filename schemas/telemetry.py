@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 from msgspec import Meta
@@ -18,6 +18,8 @@ INT64 = 2**63 - 1
 
 Status = Literal["pending", "running", "completed", "failed", "cancelled"]
 """What a sender may say of its job. `stalled` is the hub's own word."""
+TotalKind = Literal["allocated", "changed", "virtual"]
+"""What `total_bytes` counts."""
 Command = Literal["continue", "cancel", "superseded"]
 
 _Count = Annotated[int, Meta(ge=0, le=INT64)]
@@ -68,7 +70,7 @@ class TelemetryBody(msgspec.Struct, frozen=True, omit_defaults=True):
     sequence: _Count | None = None
     vm_name: str | None = None
     backup_type: str | None = None
-    total_kind: Literal["allocated", "changed", "virtual", ""] | None = None
+    total_kind: TotalKind | Literal[""] | None = None
     sender: str | None = None
     age_ms: _Count | None = None
 
@@ -138,6 +140,10 @@ class Acknowledgement(msgspec.Struct, frozen=True, omit_defaults=True):
 
 _decode_body = msgspec.json.Decoder(TelemetryBody).decode
 decode_acknowledgement = msgspec.json.Decoder(Acknowledgement).decode
+_ENUMS = {
+    "status": f"must be one of {', '.join(get_args(Status))}",
+    "total_kind": f"must be one of {', '.join(get_args(TotalKind))}",
+}
 _DECODER_PLACE = re.compile(r" - at `\$?\.?(?P<path>[^`]*)`$")
 
 
@@ -178,8 +184,8 @@ def _invalid(error: msgspec.ValidationError) -> Invalid:
     place = _DECODER_PLACE.search(text)
     if place is None:
         return Invalid(f"the body must be a JSON object: {text}")
-    field = place["path"]
-    return Invalid(f"{field}: {text[: place.start()].replace('`', '')}", field)
+    field, said = place["path"], text[: place.start()].replace("`", "")
+    return Invalid(f"{field}: {_ENUMS.get(field, said)}" if "enum" in said else f"{field}: {said}", field)
 
 
 def _read(job_type: str, job_id: str, body: TelemetryBody) -> Telemetry:

@@ -20,7 +20,10 @@ _COMMANDS = (
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; returns its exit code: 0 ok, 1 error, 2 usage, 6 not found, 8 hub unreachable, 130 interrupt."""
+    """Runs one command; returns its exit code.
+
+    0 ok, 1 error, 2 usage, 4 job failed, 6 not found, 8 hub unreachable, 130 interrupted.
+    """
     parser = argparse.ArgumentParser(
         prog="sendensed", description="The hub of Sendense telemetry: live, truthful numbers of VM backup jobs."
     )
@@ -33,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         result: int = import_module(f"sendensed.cli.{options.command}").run(options)
     except SendensedError as error:
-        print(f"sendensed: {error}", file=sys.stderr)
+        sys.stderr.write(f"sendensed: {error}\n")
         return error.exit_code
     except KeyboardInterrupt:
         return 130

@@ -42,7 +42,7 @@ async def stop_on_signals(stopping: trio.Event, whole: trio.CancelScope) -> None
 
 
 def set_up_logs(level: str = "info") -> None:
-    """Log lines on standard error: JSON for a journal, readable on a terminal. The standard library's go the same way."""
+    """Log lines on standard error: JSON for a journal, readable on a terminal; `logging`'s go the same way."""
     terminal = sys.stderr.isatty()
     shared: list[Any] = [
         structlog.stdlib.add_log_level,

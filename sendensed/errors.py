@@ -1,5 +1,8 @@
 """Errors: what ends a command, as a sentence for the person at the terminal."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 
 class SendensedError(Exception):
     """What happened, on what, and what to do next. Printed without a stack; exit code 1."""
@@ -23,3 +26,22 @@ class NotFound(SendensedError):
     """The hub knows no such thing. Exit code 6."""
 
     exit_code = 6
+
+
+@contextmanager
+def unwrapped() -> Iterator[None]:
+    """Lets a SendensedError, or Ctrl-C, come out of a nursery's exception group by itself.
+
+    A group that holds anything else besides is a bug and passes as it is.
+    """
+    try:
+        yield
+    except BaseExceptionGroup as group:
+        known = (SendensedError, KeyboardInterrupt)
+        if group.split(known)[1] is not None:
+            raise
+        raise _first_leaf(group) from None
+
+
+def _first_leaf(error: BaseException) -> BaseException:
+    return _first_leaf(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error

@@ -9,7 +9,7 @@ import structlog
 import trio
 from msgspec.structs import replace
 
-from sendensed import app, config, daemon
+from sendensed import app, config, daemon, errors
 from sendensed.environment import SystemEnvironment
 from sendensed.errors import ConfigError, SendensedError
 from sendensed.net.guard import is_loopback
@@ -29,13 +29,8 @@ def run(options: argparse.Namespace) -> int:
     if not is_loopback(host):
         raise ConfigError(f"--open serves loopback addresses only, not '{host}': use --listen 127.0.0.1:{port}")
     daemon.set_up_logs(options.log_level)
-    failures: list[SendensedError] = []
-    try:
+    with errors.unwrapped():
         trio.run(_serve, settings, host, port)
-    except* SendensedError as group:
-        failures = [error for error in _leaves(group) if isinstance(error, SendensedError)]
-    if failures:
-        raise failures[0]
     return 0
 
 
@@ -113,10 +108,3 @@ def _public(dsn: str) -> str:
 def _address(listener: trio.SocketListener) -> str:
     host, port = listener.socket.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    leaves: list[BaseException] = []
-    for error in group.exceptions:
-        leaves += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
-    return leaves

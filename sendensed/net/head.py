@@ -35,11 +35,14 @@ def split_target(target: str, headers: dict[str, str]) -> tuple[str, str]:
 
     An absolute target (as for a proxy) is one of ours too; its host then stands for the Host field.
     """
-    if absolute := _ABSOLUTE.fullmatch(target):
+    if not target.startswith("/"):
+        absolute = _ABSOLUTE.fullmatch(target)
+        if absolute is None:
+            raise malformed("the request target must be a path")
         headers["host"] = absolute[1]
         target = (absolute[2] or "/") + absolute[3]
-    if not target.startswith("/") or "#" in target:
-        raise malformed("the request target must be a path")
+    if "#" in target:
+        raise malformed("the request target must not have a fragment")
     path, _, query = target.partition("?")
     return path, query
 

@@ -22,6 +22,20 @@ IDLE, HEAD, BODY = range(3)
 """Where the bytes so far end: between requests, within a head, within a body."""
 
 _END = b"\r\n\r\n"
+_NAMES = {
+    name.encode(): name.lower()
+    for name in (
+        "Accept",
+        "Accept-Encoding",
+        "Authorization",
+        "Connection",
+        "Content-Length",
+        "Content-Type",
+        "Host",
+        "User-Agent",
+    )
+}
+"""Names of fields as senders write them, decoded once."""
 _WASTE = 8
 """Bytes on the wire for each byte of a chunked body at most: chunks of one byte take six."""
 
@@ -181,8 +195,10 @@ class Parser:
             raise self._refuse(refuse(431, "too_many_fields", message))
         if self.phase == BODY:
             return  # a trailer: counted, and dropped
-        key = name.decode("latin-1").lower()
-        text = value.decode("latin-1").strip(" \t")
+        key = _NAMES.get(name) or name.decode("latin-1").lower()
+        text = value.decode("latin-1")
+        if text.endswith((" ", "\t")):
+            text = text.rstrip(" \t")
         if key in self._headers:
             if key == "host":
                 raise self._refuse(head.malformed("the Host field stands twice"))

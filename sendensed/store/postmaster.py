@@ -20,7 +20,9 @@ START_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
 """Each for one run of initdb or pg_ctl, seconds."""
 _ANSWER_TIMEOUT = 5.0
-_ANSWER_TRIES = 10
+_ANSWER_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
+_INTERRUPT_TIMEOUT = 2.0
+_SEGMENTS = Path("/proc/sysvipc/shm")
 _LOG_TAIL = 600  # bytes of the log that go into an error's sentence
 
 
@@ -65,13 +67,14 @@ class Postmaster:
         if self.process() is None:
             return None
         sockets = Path(self._note()[4])
-        for _ in range(_ANSWER_TRIES):
-            if (
-                await self._run(_ANSWER_TIMEOUT, "pg_isready", "--quiet", f"--host={sockets}", "--port=5432")
-                is None
-            ):
-                return sockets
-            await trio.sleep(_ANSWER_TIMEOUT / _ANSWER_TRIES)
+        with trio.move_on_after(_ANSWER_TIMEOUT):
+            for pause in _ANSWER_PAUSES:
+                if (
+                    await self._run(_ANSWER_TIMEOUT, "pg_isready", "--quiet", f"--host={sockets}", "--port=5432")
+                    is None
+                ):
+                    return sockets
+                await trio.sleep(pause)
         await self.stop()
         return None
 
@@ -106,23 +109,24 @@ class Postmaster:
         """The server's main process, or None. A process that merely has the number that a dead server left
         in postmaster.pid is not taken for it: it does not name our data on its command line."""
         note = self._note()
-        if not note:
+        if not note or not note[0].isdigit():
             return None
         try:
-            command = Path(f"/proc/{int(note[0])}/cmdline").read_bytes()
+            command = Path(f"/proc/{note[0]}/cmdline").read_bytes()
         except (FileNotFoundError, ProcessLookupError):
             return None
         return int(note[0]) if os.fsencode(self._data) in command.split(b"\0") else None
 
     def _forget_the_dead(self) -> None:
-        """Removes a postmaster.pid whose number another process has by now, or a zombie: PostgreSQL would
-        take it for a running server. As PostgreSQL does, it looks first for helpers that outlived the server,
-        by the shared memory that they hold; raises StoreUnavailable while there are any."""
-        note = self._note()
-        if not note or self.process() is not None:
+        """Removes a postmaster.pid that is empty, or whose number is another process's by now or a zombie's:
+        PostgreSQL would not start beside it. As PostgreSQL does, it looks first for helpers that outlived the
+        server, by the shared memory that they hold; raises StoreUnavailable while there are any."""
+        if self.process() is not None:
             return
+        note = self._note()
         key_and_id = note[6].split() if len(note) > 6 else []
-        for line in Path("/proc/sysvipc/shm").read_text().splitlines()[1:]:
+        segments = _SEGMENTS.read_text().splitlines()[1:] if _SEGMENTS.exists() else []
+        for line in segments:
             key, segment, _, _, _, _, attached, *_ = line.split()
             if [key, segment] == key_and_id and attached != "0":
                 raise StoreUnavailable("processes of a dead PostgreSQL server are still at work")
@@ -146,6 +150,7 @@ class Postmaster:
                 user=self._owner.uid if self._owner else None,
                 group=self._owner.gid if self._owner else None,
                 extra_groups=[] if self._owner else None,
+                deliver_cancel=_interrupt,
             )
             if done.returncode == 0:
                 return None
@@ -169,6 +174,14 @@ class Postmaster:
         """The log's last lines, as one."""
         lines = self.log.read_bytes()[-_LOG_TAIL:].decode(errors="replace").splitlines()
         return "; ".join(line.strip() for line in lines if line.strip())
+
+
+async def _interrupt(program: trio.Process) -> None:
+    """Ends a program whose time is over. pg_ctl passes an interrupt on to the server it is starting."""
+    program.send_signal(signal.SIGINT)
+    with trio.move_on_after(_INTERRUPT_TIMEOUT, shield=True):
+        await program.wait()
+    program.kill()
 
 
 async def _ended(process: int) -> None:

@@ -35,9 +35,9 @@ def check_floats(change: Change) -> None:
         _finite(job.progress_percent)
         and isfinite(meter.rate)
         and (meter.first is None or isfinite(meter.first.at))
-        and all([isfinite(point.at) for point in meter.recent])
-        and all([_finite(disk.progress_percent) for disk in job.disks])
-        and all([_finite(event.progress_percent) for event in change.events])
+        and all(isfinite(point.at) for point in meter.recent)
+        and all(_finite(disk.progress_percent) for disk in job.disks)
+        and all(_finite(event.progress_percent) for event in change.events)
     ):
         raise RowRefused(f"the job {job.id!r} holds a number that is not finite")
 

@@ -1,0 +1,82 @@
+"""What many tests share: one PostgreSQL for the whole run, and a fresh database for each test that asks."""
+
+import tempfile
+import threading
+from concurrent.futures import Future
+from itertools import count
+from pathlib import Path
+
+import pytest
+import trio
+
+from sendensed.store import bridge, embedded, migrate
+
+_numbers = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres_server():
+    """The DSN of a server that lives as long as the test run, with a migrated database named `migrated`."""
+    with tempfile.TemporaryDirectory(prefix="sendense-tests-") as directory:
+        Path(directory).chmod(0o755)  # run as root, the server is another user's
+        started: Future = Future()
+        thread = threading.Thread(target=trio.run, args=(_serve, Path(directory), started))
+        thread.start()
+        try:
+            dsn, leave = started.result()
+            yield dsn
+            leave()
+        finally:
+            thread.join()
+
+
+async def _serve(directory: Path, started: Future) -> None:
+    stop = trio.Event()
+    token = trio.lowlevel.current_trio_token()
+    try:
+        async with embedded.open_embedded(directory) as server:
+            await _execute(server.dsn, "CREATE DATABASE migrated")
+            async with bridge.open_pool(_database(server.dsn, "migrated")) as pool:
+                await migrate.migrate(pool)
+            started.set_result((server.dsn, lambda: token.run_sync_soon(stop.set)))
+            await stop.wait()
+    except BaseException as error:
+        if started.done():
+            raise
+        started.set_exception(error)
+
+
+@pytest.fixture
+def postgres_dsn(postgres_server):
+    """The DSN of a fresh, migrated database."""
+    yield from _fresh(postgres_server, "TEMPLATE migrated")
+
+
+@pytest.fixture
+def empty_dsn(postgres_server):
+    """The DSN of a fresh database without any table."""
+    yield from _fresh(postgres_server, "")
+
+
+def _fresh(server: str, made_from: str):
+    name = f"test_{next(_numbers)}"
+    trio.run(_execute, server, f"CREATE DATABASE {name} {made_from}")
+    yield _database(server, name)
+    trio.run(_execute, server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _database(dsn: str, name: str) -> str:
+    return dsn.replace("/postgres?", f"/{name}?")
+
+
+async def _execute(dsn: str, sql: str) -> None:
+    async with bridge.open_pool(dsn) as pool:
+        await pool.execute(sql)
+
+
+@pytest.fixture
+def open_directory():
+    """An empty directory that every user may enter, with a short path."""
+    with tempfile.TemporaryDirectory(prefix="sendense-tests-") as directory:
+        Path(directory).chmod(0o755)
+        yield Path(directory)

@@ -1,0 +1,81 @@
+"""Rig: a writer and what belongs to it, on a memory store and trio's test clock."""
+
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import trio
+
+from schemas.telemetry import Telemetry
+from sendensed.actors.writer import Hearing, Writer
+from sendensed.clock import Clock
+from sendensed.config import Config
+from sendensed.core.answer import Answer
+from sendensed.core.batch import Post
+from sendensed.core.model import Job
+from sendensed.mailbox import Mailbox
+from sendensed.receipt import Receipt
+from sendensed.store import Store
+from sendensed.store.memory import MemoryStore
+
+NIGHT = datetime(2026, 11, 23, 2, 0, 0, tzinfo=UTC)
+
+
+class Quiet:
+    """An environment in which nothing is random and nothing fails."""
+
+    def __init__(self) -> None:
+        self.passed: list[str] = []
+
+    def wall(self) -> datetime:
+        return NIGHT
+
+    def random(self) -> float:
+        return 0.5
+
+    def new_id(self) -> str:
+        return "id"
+
+    async def failpoint(self, name: str) -> None:
+        self.passed.append(name)
+
+
+class Rig:
+    """`store` may stand on `memory`; `intents` is the writer's door."""
+
+    def __init__(self, settings: Config, store: Store | None = None, memory: MemoryStore | None = None) -> None:
+        self.started = trio.current_time()
+        self.memory = memory or MemoryStore(self.wall)
+        self.store = store or self.memory
+        self.settings = settings
+        self.hearing = Hearing(Clock(NIGHT))
+        self.committed: Mailbox[str, Job] = Mailbox()
+        self.environment = Quiet()
+        self.intents, self.inbox = trio.open_memory_channel(settings.writer.queue)
+        self.writer = Writer(self.store, self.hearing, self.committed, settings, self.environment)
+
+    def wall(self) -> datetime:
+        """The store's clock: the night, and trio's clock since."""
+        return NIGHT + timedelta(seconds=trio.current_time() - self.started)
+
+    @asynccontextmanager
+    async def running(self):
+        """The writer at work; at the end its inbox closes and it has to return."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self.writer.run, self.inbox)
+            with self.intents:
+                yield nursery
+
+    def post(self, job_id: str, sequence: int, **fields: object) -> Receipt:
+        """Queues an update without waiting for it."""
+        said = {"job_type": "backup", "job_id": job_id, "status": "running", "sequence": sequence, **fields}
+        receipt = Receipt()
+        self.intents.send_nowait(Post(Telemetry(**said), self.hearing.clock.now(), receipt))
+        return receipt
+
+    async def send(self, job_id: str, sequence: int, **fields: object) -> Answer:
+        """Queues an update and waits for its answer."""
+        return await self.post(job_id, sequence, **fields).wait()
+
+    async def stored(self, job_id: str) -> Job:
+        found = await self.memory.job(job_id)
+        return found[0]

@@ -1,0 +1,287 @@
+"""Fan-out, viewer, mailbox, receiver: from a commit to what a viewer reads."""
+
+from datetime import timedelta
+
+import pytest
+import trio
+from msgspec.structs import replace
+from trio.testing import wait_all_tasks_blocked
+
+from schemas import fault, feed
+from schemas.telemetry import Acknowledgement
+from sendensed.actors import receiver, viewer
+from sendensed.actors.fanout import Fanout
+from sendensed.actors.writer import Hearing
+from sendensed.clock import Clock
+from sendensed.config import Config, Writer
+from sendensed.core.board import Board
+from sendensed.core.model import Job
+from sendensed.core.view import Filter
+from sendensed.mailbox import Mailbox
+from sendensed.receipt import Receipt
+from tests.sendensed.actors.rig import NIGHT, Rig
+
+SETTINGS = Config().feed
+
+
+class Gone(Exception):
+    """The connection is gone."""
+
+
+class Wire:
+    """A viewer's websocket: what it got, in order. With `stuck` it takes no bytes."""
+
+    def __init__(self) -> None:
+        self.frames: list[feed.Frame] = []
+        self.closed: int | None = None
+        self.stuck = False
+        self.hung_up = trio.Event()
+
+    async def receive(self) -> str:
+        await self.hung_up.wait()
+        raise Gone
+
+    async def send(self, payload: bytes) -> None:
+        if self.stuck:
+            await trio.sleep_forever()
+        await trio.lowlevel.checkpoint()
+        self.frames.append(feed.decode(payload))
+
+    async def close(self, code: int, reason: str) -> None:
+        await trio.lowlevel.checkpoint()
+        self.closed = code
+
+    def of(self, kind: type) -> list:
+        return [frame for frame in self.frames if isinstance(frame, kind)]
+
+
+class Stage:
+    """A fan-out with its mailbox, and viewers on demand."""
+
+    def __init__(self, nursery: trio.Nursery, sequence: int = 1_000) -> None:
+        self.nursery = nursery
+        self.hearing = Hearing(Clock(NIGHT))
+        self.fanout = Fanout(Board(sequence), SETTINGS.pace)
+        self.committed: Mailbox[str, Job] = Mailbox()
+        nursery.start_soon(self.fanout.run, self.committed)
+
+    def watch(self, wanted: Filter | None = None, since: int | None = None) -> Wire:
+        wire = Wire()
+        self.nursery.start_soon(
+            viewer.run, wire, self.fanout, wanted or Filter(), since, self.hearing, "hub-1", SETTINGS
+        )
+        return wire
+
+    async def commit(self, *jobs: Job) -> None:
+        self.committed.put({job.id: job for job in jobs})
+        await wait_all_tasks_blocked()
+
+
+def job(job_id: str = "a", revision: int = 1, **fields: object) -> Job:
+    known = {"job_type": "backup", "created_at": NIGHT, "last_telemetry_at": NIGHT, "status": "running"}
+    return Job(id=job_id, revision=revision, **{**known, **fields})
+
+
+async def test_a_viewer_gets_hello_and_a_snapshot_then_what_is_committed(mock_clock):
+    async with trio.open_nursery() as nursery:
+        stage = Stage(nursery)
+        await stage.commit(job("a"))
+        wire = stage.watch()
+        await wait_all_tasks_blocked()
+        hello, snapshot, tick = wire.frames
+        assert hello == feed.Hello(hub="hub-1", heartbeat=5.0)
+        assert ([seen.id for seen in snapshot.jobs], snapshot.sequence) == (["a"], 1_001)
+        assert (tick.time, tick.ready) == (NIGHT, True)
+        mock_clock.jump(1)
+        await stage.commit(job("a", 2, status="completed"))
+        [changes] = wire.of(feed.Changes)
+        assert ([(seen.id, seen.status) for seen in changes.jobs], changes.sequence) == (
+            [("a", "completed")],
+            1_002,
+        )
+        nursery.cancel_scope.cancel()
+
+
+async def test_ticks_come_every_heartbeat_with_the_hubs_time(mock_clock):
+    async with trio.open_nursery() as nursery:
+        wire = Stage(nursery).watch()
+        for _ in range(4):
+            await wait_all_tasks_blocked()
+            mock_clock.jump(5)
+        await wait_all_tasks_blocked()
+        ticks = wire.of(feed.Tick)
+        assert [tick.time for tick in ticks] == [NIGHT + timedelta(seconds=5 * n) for n in range(5)]
+        assert [tick.ready for tick in ticks] == [True, True, True, True, False]
+        nursery.cancel_scope.cancel()
+
+
+async def test_rounds_keep_their_pace_and_skip_what_came_between(mock_clock):
+    async with trio.open_nursery() as nursery:
+        stage = Stage(nursery)
+        wire = stage.watch()
+        await wait_all_tasks_blocked()
+        for revision in range(1, 10):
+            await stage.commit(job("a", revision))
+        mock_clock.jump(SETTINGS.pace)
+        await wait_all_tasks_blocked()
+        assert [[seen.revision for seen in frame.jobs] for frame in wire.of(feed.Changes)] == [[1], [9]]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_viewer_sees_only_what_it_asked_for_and_the_state_that_leaves_it(mock_clock):
+    async with trio.open_nursery() as nursery:
+        stage = Stage(nursery)
+        wire = stage.watch(Filter(statuses=frozenset({"running"})))
+        for revision, status in ((1, "running"), (2, "completed"), (3, "completed")):
+            mock_clock.jump(1)
+            await wait_all_tasks_blocked()
+            await stage.commit(job("a", revision, status=status), job("b", revision, status="failed"))
+        seen = [[(one.id, one.status) for one in frame.jobs] for frame in wire.of(feed.Changes)]
+        assert seen == [[("a", "running")], [("a", "completed")]]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_viewer_that_comes_back_gets_only_what_it_missed(mock_clock):
+    async with trio.open_nursery() as nursery:
+        stage = Stage(nursery)
+        await stage.commit(job("a"), job("b"))
+        mark = stage.fanout.board.sequence
+        mock_clock.jump(1)
+        await stage.commit(job("b", 2, status="completed"))
+        wire, idle = stage.watch(since=mark), stage.watch(since=mark + 1)
+        await wait_all_tasks_blocked()
+        assert [[seen.id for seen in frame.jobs] for frame in wire.of(feed.Changes)] == [["b"]]
+        assert wire.of(feed.Snapshot) == []
+        assert [type(frame) for frame in idle.frames] == [feed.Hello, feed.Tick]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_lost_position_is_answered_with_resync_and_a_snapshot(mock_clock):
+    async with trio.open_nursery() as nursery:
+        stage = Stage(nursery)
+        wire = stage.watch(since=5)
+        await wait_all_tasks_blocked()
+        assert [type(frame) for frame in wire.frames[:3]] == [feed.Hello, feed.Resync, feed.Snapshot]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_viewer_that_does_not_read_is_closed_after_the_write_deadline_and_slows_nobody(mock_clock):
+    async with trio.open_nursery() as nursery:
+        stage = Stage(nursery)
+        slow, quick = stage.watch(), stage.watch()
+        await wait_all_tasks_blocked()
+        slow.stuck = True
+        for revision in range(1, 30):
+            mock_clock.jump(0.5)
+            await wait_all_tasks_blocked()
+            await stage.commit(job("a", revision))
+        assert quick.of(feed.Changes)[-1].jobs[0].revision == 29
+        assert slow.closed == viewer.TRY_AGAIN_LATER
+        assert stage.fanout.viewers == 1
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_viewer_that_hangs_up_is_forgotten(mock_clock):
+    async with trio.open_nursery() as nursery:
+        stage = Stage(nursery)
+        wire = Wire()
+        with pytest.RaisesGroup(Gone, flatten_subgroups=True):
+            async with trio.open_nursery() as inner:
+                inner.start_soon(viewer.run, wire, stage.fanout, Filter(), None, stage.hearing, "hub-1", SETTINGS)
+                await wait_all_tasks_blocked()
+                assert stage.fanout.viewers == 1
+                wire.hung_up.set()
+        assert stage.fanout.viewers == 0
+        nursery.cancel_scope.cancel()
+
+
+async def test_at_the_hubs_end_every_viewer_gets_what_is_left_then_bye(mock_clock):
+    async with trio.open_nursery() as nursery:
+        stage = Stage(nursery)
+        wire = stage.watch()
+        await wait_all_tasks_blocked()
+        stage.committed.put({"a": job("a", 7, status="completed")})
+        stage.committed.close()
+        await wait_all_tasks_blocked()
+        mock_clock.jump(1)
+        await wait_all_tasks_blocked()
+        assert [type(frame) for frame in wire.frames[-2:]] == [feed.Changes, feed.Bye]
+        assert wire.closed == viewer.GOING_AWAY
+
+
+async def test_a_mailbox_keeps_the_newest_of_each_key(autojump_clock):
+    box: Mailbox[str, int] = Mailbox()
+    box.put({"a": 1, "b": 1})
+    box.put({"a": 2})
+    box.put({})
+    assert await box.take() == {"a": 2, "b": 1}
+    with trio.move_on_after(1) as scope:
+        await box.take()
+    assert scope.cancelled_caught
+    box.put({"c": 3})
+    box.close()
+    assert len(box) == 1
+    assert await box.take() == {"c": 3}
+    with pytest.raises(trio.EndOfChannel):
+        await box.take()
+
+
+async def test_a_receipt_is_settled_once_and_may_be_settled_before_anybody_waits(autojump_clock):
+    receipt = Receipt()
+    first, second = Acknowledgement(), Acknowledgement(applied=False)
+    receipt.settle(first)
+    receipt.settle(second)
+    assert await receipt.wait() is first
+
+
+async def test_a_receipt_given_up_may_still_be_settled(autojump_clock):
+    receipt = Receipt()
+    with trio.move_on_after(1):
+        await receipt.wait()
+    receipt.settle(Acknowledgement())
+    assert (await receipt.wait()).applied
+
+
+async def test_the_receiver_waits_for_the_commit(autojump_clock):
+    rig = Rig(Config())
+    door = receiver.Receiver(rig.intents, rig.hearing, 8.5)
+    async with rig.running():
+        answer = await door.accept("backup", "a", b'{"status":"running","sequence":1}')
+        assert answer.applied
+        assert (await rig.stored("a")).status == "running"
+
+
+async def test_a_body_outside_the_contract_is_refused_before_anything_is_queued(autojump_clock):
+    rig = Rig(Config())
+    door = receiver.Receiver(rig.intents, rig.hearing, 8.5)
+    with pytest.raises(fault.Invalid):
+        await door.accept("backup", "a", b'{"bytes_transferred":-1}')
+    with pytest.raises(trio.WouldBlock):
+        rig.inbox.receive_nowait()
+
+
+async def test_a_full_queue_a_slow_commit_and_a_stopping_hub_are_refused_with_503(autojump_clock):
+    rig = Rig(Config(writer=Writer(queue=1)))
+    door = receiver.Receiver(rig.intents, rig.hearing, 8.5)
+    before = trio.current_time()
+    assert await door.accept("backup", "a", b"{}") == receiver.SLOW
+    assert trio.current_time() - before == pytest.approx(8.5)
+    assert await door.accept("backup", "a", b"{}") == receiver.FULL
+    rig.intents.close()
+    assert await door.accept("backup", "a", b"{}") == receiver.DRAINING
+    assert {refusal.status for refusal in (receiver.SLOW, receiver.FULL, receiver.DRAINING)} == {503}
+
+
+async def test_a_clock_follows_the_store_and_tells_its_steps(mock_clock):
+    clock = Clock(NIGHT)
+    mock_clock.jump(10)
+    assert clock.now() == NIGHT + timedelta(seconds=10)
+    assert clock.sync(NIGHT + timedelta(seconds=13)) == pytest.approx(3)
+    mock_clock.jump(1)
+    assert clock.now() == NIGHT + timedelta(seconds=14)
+
+
+def test_an_old_revision_offered_again_is_not_news():
+    board = Board(0)
+    board.publish([job("a", 2)])
+    assert board.publish([replace(job("a"), revision=1)]) == {}

@@ -1,0 +1,204 @@
+"""Writer: batches, commits, then acknowledges; and what it does when the store does not answer."""
+
+import pytest
+import trio
+from msgspec.structs import replace
+
+from sendensed.actors.writer import Beat
+from sendensed.config import Config
+from sendensed.config import Writer as WriterSettings
+from sendensed.core.answer import Refusal
+from sendensed.store import Change, RowRefused, StoreUnavailable
+from sendensed.store.memory import MemoryStore
+from tests.fakes.stores import FaultyStore
+from tests.sendensed.actors.rig import NIGHT, Rig
+
+GONE = StoreUnavailable("connection lost")
+
+
+def faulty() -> FaultyStore:
+    return FaultyStore(MemoryStore(lambda: NIGHT))
+
+
+def rig_on(store: FaultyStore, settings: Config | None = None) -> Rig:
+    return Rig(settings or Config(), store, store.base)
+
+
+async def test_an_update_is_answered_after_its_commit_and_then_published(autojump_clock):
+    rig = Rig(Config())
+    async with rig.running():
+        answer = await rig.send("a", 1, bytes_transferred=5)
+        assert answer.applied
+        stored = await rig.stored("a")
+        assert (stored.bytes_transferred, stored.revision) == (5, 1)
+        assert await rig.committed.take() == {"a": stored}
+    assert rig.environment.passed == ["writer.merged", "writer.committed"]
+
+
+async def test_what_waits_together_is_committed_together_one_row_a_job(autojump_clock):
+    rig = Rig(Config())
+    receipts = [rig.post(job_id, sequence) for sequence in (1, 2, 3) for job_id in ("a", "b")]
+    async with rig.running():
+        answers = [await receipt.wait() for receipt in receipts]
+        assert all(answer.applied for answer in answers)
+        assert [(await rig.stored(job_id)).revision for job_id in ("a", "b")] == [1, 1]
+        assert (await rig.stored("a")).sequence == 3
+
+
+async def test_a_batch_is_bounded(autojump_clock):
+    rig = Rig(Config(writer=WriterSettings(batch=2)))
+    receipts = [rig.post("a", sequence) for sequence in range(5)]
+    async with rig.running():
+        for receipt in receipts:
+            await receipt.wait()
+        assert (await rig.stored("a")).revision == 3
+
+
+async def test_the_end_of_its_inbox_is_met_with_everything_committed(autojump_clock):
+    rig = Rig(Config())
+    receipt = rig.post("a", 1)
+    async with rig.running():
+        pass
+    assert (await receipt.wait()).applied
+    await rig.committed.take()
+    with pytest.raises(trio.EndOfChannel):
+        await rig.committed.take()
+
+
+async def test_cancelled_it_acknowledges_nothing_that_is_not_committed(autojump_clock):
+    class Stuck(MemoryStore):
+        async def save(self, changes):
+            await trio.sleep_forever()
+
+    memory = Stuck(lambda: NIGHT)
+    rig = Rig(Config(), memory, memory)
+    receipt = rig.post("a", 1)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(rig.writer.run, rig.inbox)
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.cancel_scope.cancel()
+    with trio.move_on_after(1) as scope:
+        await receipt.wait()
+    assert scope.cancelled_caught
+
+
+async def test_a_row_that_another_hub_changed_meanwhile_is_read_and_merged_again(autojump_clock):
+    rig = Rig(Config())
+    async with rig.running():
+        await rig.send("a", 1, bytes_transferred=10)
+        mine = await rig.stored("a")
+        theirs = replace(mine, sequence=5, bytes_transferred=50)
+        assert await rig.memory.save([Change(theirs, mine)]) == {"a"}
+        old, new = rig.post("a", 3, bytes_transferred=30), rig.post("a", 6, bytes_transferred=60)
+        assert (await old.wait()).reason == "out_of_date"
+        assert (await new.wait()).applied
+        stored = await rig.stored("a")
+    assert (stored.sequence, stored.bytes_transferred, stored.revision) == (6, 60, 3)
+
+
+async def test_an_outage_shorter_than_its_patience_costs_nobody_an_answer(autojump_clock):
+    with faulty().fail("load", GONE).fail("save", GONE, times=2) as store:
+        rig = rig_on(store)
+        async with rig.running():
+            assert (await rig.send("a", 1)).applied
+
+
+async def test_a_commit_of_unknown_outcome_that_had_landed_is_acknowledged_and_not_doubled(autojump_clock):
+    with faulty().fail_after("save", GONE) as store:
+        rig = rig_on(store)
+        async with rig.running():
+            answer = await rig.send("a", 1, bytes_transferred=5)
+        assert (answer.applied, answer.reason) == (False, "duplicate")
+        job, events = await store.base.job("a")
+        assert (job.bytes_transferred, job.sequence) == (5, 1)
+        assert len(events) == 1
+
+
+async def test_an_outage_longer_than_its_patience_is_answered_503_and_the_hub_recovers(autojump_clock):
+    with faulty().fail("load", GONE, times=99) as store:
+        rig = rig_on(store)
+        async with rig.running():
+            before = trio.current_time()
+            answer = await rig.send("a", 1)
+            assert isinstance(answer, Refusal)
+            assert (answer.status, answer.code) == (503, "database_away")
+            assert trio.current_time() - before <= rig.settings.writer.patience
+            store.mend()
+            assert (await rig.send("a", 1)).applied
+
+
+@pytest.mark.parametrize("place", range(5))
+async def test_a_row_that_the_store_refuses_is_refused_alone(autojump_clock, place: int):
+    rig = Rig(Config())
+    names = [f"job-{n}" for n in range(5)]
+    receipts = []
+    for n, name in enumerate(names):
+        text = "\x00" if n == place else "fine"
+        receipts.append(rig.post(name, 1, vm_name=text))
+    async with rig.running():
+        answers = [await receipt.wait() for receipt in receipts]
+        for n, answer in enumerate(answers):
+            if n == place:
+                assert (answer.status, answer.code) == (400, "unstorable")
+            else:
+                assert answer.applied
+        assert (await rig.send(names[place], 2)).applied
+
+
+async def test_a_type_that_contradicts_the_job_is_refused_without_a_write(autojump_clock):
+    rig = Rig(Config())
+    async with rig.running():
+        await rig.send("a", 1)
+        answer = await rig.send("a", 2, job_type="restore")
+        assert (answer.status, answer.field) == (400, "job_type")
+        assert (await rig.stored("a")).revision == 1
+
+
+async def test_rows_out_of_its_memory_are_read_when_telemetry_comes(autojump_clock):
+    rig = Rig(Config(writer=WriterSettings(cache=1)))
+    async with rig.running():
+        for sequence in (1, 2):
+            for job_id in ("a", "b"):
+                assert (await rig.send(job_id, sequence)).applied
+        assert (await rig.stored("a")).revision == 2
+
+
+async def test_a_beat_takes_the_stores_time_and_a_gap_between_beats_breaks_the_hearing(mock_clock):
+    rig = Rig(Config())
+    async with rig.running():
+        mock_clock.jump(10)
+        await rig.intents.send(Beat())
+        await trio.testing.wait_all_tasks_blocked()
+        assert rig.hearing.is_ready
+        assert rig.hearing.health.healthy_since == NIGHT
+        mock_clock.jump(16)
+        assert not rig.hearing.is_ready
+        await rig.intents.send(Beat())
+        await trio.testing.wait_all_tasks_blocked()
+        assert rig.hearing.is_ready
+        assert rig.hearing.health.healthy_since == rig.wall()
+
+
+async def test_a_beat_that_the_store_does_not_answer_proves_nothing(mock_clock):
+    with faulty().fail("now", GONE) as store:
+        rig = rig_on(store)
+        async with rig.running():
+            mock_clock.jump(16)
+            await rig.intents.send(Beat())
+            await trio.testing.wait_all_tasks_blocked()
+            assert not rig.hearing.is_ready
+
+
+async def test_a_bug_in_the_store_is_not_swallowed(autojump_clock):
+    with faulty().fail("save", KeyError("bug")) as store:
+        rig = rig_on(store)
+        with pytest.RaisesGroup(KeyError, flatten_subgroups=True):
+            async with rig.running():
+                rig.post("a", 1)
+
+
+async def test_the_store_refusing_a_row_as_data_is_not_tried_again(autojump_clock):
+    with faulty().fail("save", RowRefused("22003")) as store:
+        rig = rig_on(store)
+        async with rig.running():
+            assert (await rig.send("a", 1)).code == "unstorable"
