@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     elif sys.stdout.isatty():
         show = None
     else:
-        show = _print_line
+        show = print_line
     with errors.unwrapped():
         return trio.run(_watch, options.hub, query, options.id, show)
 
@@ -84,7 +84,8 @@ def _print_json(job: JobView) -> None:
     print(codec.encode(job).decode(), flush=True)
 
 
-def _print_line(job: JobView) -> None:
+def print_line(job: JobView) -> None:
+    """One change of a job as a line for people."""
     parts = [
         words.plain(job.id),
         job.status,

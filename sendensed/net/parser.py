@@ -16,6 +16,7 @@ import httptools
 
 from sendensed.net import head
 from sendensed.net.http import Refused, Request, refuse
+from sendensed.net.known import KnownHeads
 from sendensed.net.limits import Limits
 
 IDLE, HEAD, BODY = range(3)
@@ -55,6 +56,7 @@ class Parser:
         self._at = 0
         self._dead = False
         self._refusal: Refused | None = None
+        self._known = KnownHeads()
         self._reset()
 
     def _reset(self) -> None:
@@ -63,6 +65,7 @@ class Parser:
         self._target = b""
         self._headers: dict[str, str] = {}
         self._fields = 0
+        self._head = b""
         self._tail = b""
         self._raw = 0
         self._length = head.NO_BODY
@@ -100,6 +103,11 @@ class Parser:
 
         Raises Refused for what no handler may see; from then on, and after a last request, returns None.
         """
+        if self.phase == IDLE and self._raw == 0 and not self._dead:
+            known = self._known.find(self._data, self._at)
+            if known is not None:
+                request, self._at = known
+                return request
         while self._at < len(self._data) and not self._dead:
             try:
                 self._llhttp.feed_data(self._cut())
@@ -139,6 +147,7 @@ class Parser:
         self._raw += end - start
         self._at = end
         piece = self._data[start:end]
+        self._head = piece if self._raw == len(piece) else b""
         if not piece.endswith(_END):
             self._tail = (self._tail + piece[-3:])[-3:]
         else:
@@ -150,6 +159,8 @@ class Parser:
         body = self._body if isinstance(self._body, bytes) else bytes(self._body)
         request = Request(self.method, path, query, self._headers, body, version, keep_alive, upgrade)
         self._dead = upgrade or not keep_alive
+        if self._head.endswith(_END) and keep_alive and not (upgrade or self._foreign or self._length < 0):
+            self._known.keep(self._head, request, self._length)
         if self._foreign:
             self._llhttp = httptools.HttpRequestParser(self)
         self._reset()

@@ -7,7 +7,7 @@ async with bridge.open_pool("postgresql://...") as pool:
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias, TypeVar
 
 import asyncpg
@@ -43,11 +43,17 @@ class Connection:
 
     async def fetch(self, sql: str, *args: object, timeout: float = CALL_TIMEOUT) -> list[asyncpg.Record]:  # noqa: ASYNC109
         """The rows of one statement."""
-        return await _bounded(self._loop, timeout, self._connection.fetch(sql, *args, timeout=timeout))
+        return await self._call(lambda connection: connection.fetch(sql, *args, timeout=timeout), timeout)
 
     async def execute(self, sql: str, *args: object, timeout: float = CALL_TIMEOUT) -> str:  # noqa: ASYNC109
         """Runs one statement, or without arguments several; returns the last one's command tag."""
-        return await _bounded(self._loop, timeout, self._connection.execute(sql, *args, timeout=timeout))
+        return await self._call(lambda connection: connection.execute(sql, *args, timeout=timeout), timeout)
+
+    async def _call(self, use: Callable[[_Proxy], Awaitable[_T]], patience: float) -> _T:
+        async def work() -> _T:
+            return await use(self._connection)
+
+        return await _bounded(self._loop, patience, work())
 
 
 class Pool:
@@ -88,7 +94,7 @@ class Pool:
         try:
             yield Connection(self._loop, proxy)
         except BaseException:
-            proxy.terminate()
+            _cut(proxy)
             raise
         finally:
             with trio.CancelScope(shield=True):
@@ -106,6 +112,9 @@ class Pool:
         connection = await self._pool.acquire()
         try:
             return await use(connection)
+        except asyncpg.InternalClientError:  # the driver has lost its place: the server went in mid-talk
+            _cut(connection)
+            raise
         finally:
             await self._pool.release(connection, timeout=RELEASE_TIMEOUT)
 
@@ -156,8 +165,14 @@ async def _create(dsn: str, max_size: int, connect_timeout: float) -> "asyncpg.P
             reset=_keep_session,
             server_settings={"application_name": "sendensed", "timezone": "UTC"},
         )
-    except asyncpg.ClientConfigurationError as error:
+    except ValueError as error:  # asyncpg's ClientConfigurationError is one
         raise ValueError(f"the database address cannot be used: {_line(error)}") from None
+
+
+def _cut(connection: _Proxy) -> None:
+    """Closes a connection at once. The pool has taken it back by itself where it had broken already."""
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 async def _keep_session(connection: object) -> None:
@@ -182,7 +197,7 @@ def _named(error: Exception) -> Exception | None:
     state = getattr(error, "sqlstate", None)
     if isinstance(error, asyncpg.DataError) or (state and state.startswith(_REFUSED)):
         return RowRefused(_line(error))
-    known = (OSError, asyncpg.InterfaceError, asyncpg.TargetServerAttributeNotMatched)
+    known = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError)
     if isinstance(error, known) or (state and state.startswith(_UNAVAILABLE)):
         return StoreUnavailable(_line(error))
     return None

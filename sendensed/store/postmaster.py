@@ -21,6 +21,7 @@ STOP_TIMEOUT = 10.0
 """Each for one run of initdb or pg_ctl, seconds."""
 _ANSWER_TIMEOUT = 5.0
 _ANSWER_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
+_CONTROL_GRACE = 1.0  # for pg_ctl to say itself that the time is over
 _INTERRUPT_TIMEOUT = 2.0
 _SEGMENTS = Path("/proc/sysvipc/shm")
 _LOG_TAIL = 600  # bytes of the log that go into an error's sentence
@@ -134,7 +135,7 @@ class Postmaster:
 
     async def _control(self, patience: float, command: str, *options: str) -> str | None:
         words = (command, f"--pgdata={self._data}", "--silent", "--wait", f"--timeout={patience:.0f}", *options)
-        return await self._run(patience + 1, "pg_ctl", *words)
+        return await self._run(patience + _CONTROL_GRACE, "pg_ctl", *words)
 
     async def _run(self, patience: float, program: str, *words: str) -> str | None:
         """Runs a program to its end. None where it ended well, else what it or the server's log says."""

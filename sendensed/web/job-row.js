@@ -3,10 +3,10 @@
  */
 
 import { Bar, Disks } from "./bars.js";
-import { age, moment, percent, speed, stamp, when } from "./format.js";
+import { age, moment, percent, stamp, when } from "./format.js";
 import { Component, html, jobLink, Said, State } from "./html.js";
 import { isActive } from "./jobs.js";
-import { amount, closedBy, machine, timeLeft, took, totalKind, trouble } from "./words.js";
+import { amount, closedBy, machine, pace, timeLeft, took, totalKind, trouble } from "./words.js";
 
 /** The columns, shared by all tables so that they stand under each other: class, heading, heading once ended. */
 const COLUMNS = [
@@ -50,14 +50,14 @@ class JobRow extends Component {
       <tr>
         <td class="state-column"><${State} state=${job.status} /></td>
         <th class="machine-column" scope="row">
-          <a class="cut" href=${jobLink(job.id)} title=${machine(job)}><bdi>${machine(job)}</bdi></a>
+          <a class="cut" href=${jobLink(job.id)} title=${`${machine(job)}\n${job.id}`}><bdi>${machine(job)}</bdi></a>
           ${job.vm_name && html`<${Said} as="small" text=${job.id} />`}
         </th>
         <td class="type-column">
           ${job.job_type}${job.backup_type && html`<${Said} as="small" text=${job.backup_type} />`}
         </td>
         <td class="phase-column">
-          <${Said} text=${job.current_phase} />
+          ${job.status !== "completed" && html`<${Said} text=${job.current_phase} />`}
           ${job.attempt > 1 && html`<small class="attempt">attempt ${job.attempt}</small>`}
         </td>
         <td class="progress-column">
@@ -66,7 +66,7 @@ class JobRow extends Component {
         </td>
         <td class="percent-column">${percent(job.progress_percent)}</td>
         <td class="bytes-column">${done}<small>${of} ${totalKind(job)}</small></td>
-        <td class="speed-column">${job.status === "pending" ? "–" : speed(job.transfer_speed_bps)}</td>
+        <td class="speed-column">${pace(job)}</td>
         ${isActive(job) ? activeTimes(job, now) : endedTimes(job, now)}
       </tr>
       ${note && html`<tr class="note"><td /><td colspan="9"><${Note} job=${job} text=${note} /></td></tr>`}

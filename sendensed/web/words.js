@@ -5,7 +5,7 @@
  * deserves a look.
  */
 
-import { age, bytes, clock, duration, moment, percent } from "./format.js";
+import { age, bytes, clock, duration, moment, NONE, percent, speed } from "./format.js";
 
 /** Milliseconds after which a job that is heard but does not move is shown as such. */
 export const MOTIONLESS_AFTER = 600_000;
@@ -16,7 +16,7 @@ const ETA_WORDS = {
   unknown_total: "total unknown",
   finalizing: "finalizing",
 };
-const TOTAL_WORDS = { allocated: "allocated data", changed: "changed data", virtual: "virtual size" };
+const TOTAL_WORDS = { allocated: "allocated", changed: "changed", virtual: "virtual" };
 const VOICES = { sender: "the sender", reaper: "the hub, from silence", operator: "an operator" };
 
 /** The machine's name, or the id where nobody told it. */
@@ -25,11 +25,15 @@ export const machine = (job) => job.vm_name || job.id;
 /** What `total_bytes` counts; '' where nobody told. */
 export const totalKind = (job) => (job.total_bytes > 0 ? (TOTAL_WORDS[job.total_kind] ?? "") : "");
 
-/** `12.4 GiB of 40.0 GiB`, in two parts. */
+/** `12.4 GiB of 40.0 GiB`, in two parts; the second is '' where all is copied. */
 export function amount(subject) {
-  const of = subject.total_bytes > 0 ? `of ${bytes(subject.total_bytes)}` : "of unknown";
-  return { done: bytes(subject.bytes_transferred), of };
+  const { bytes_transferred: done, total_bytes: total } = subject;
+  if (!(total > 0)) return { done: bytes(done), of: "of unknown" };
+  return { done: bytes(done), of: done === total ? "" : `of ${bytes(total)}` };
 }
+
+/** The speed as measured last; a dash for a job that has not begun, and for one that is silent. */
+export const pace = (job) => (job.status === "pending" || job.status === "stalled" ? NONE : speed(job.transfer_speed_bps));
 
 /** The time left of an active job, or the reason why there is none; never zero. */
 export function timeLeft(job) {
@@ -76,7 +80,7 @@ export function trouble(job, now) {
 export function progressText(subject, status) {
   const { done, of } = amount(subject);
   const share = subject.progress_percent === null ? "progress unknown" : percent(subject.progress_percent);
-  return `${share}, ${done} ${of}${status ? `, ${status}` : ""}`;
+  return [share, `${done} ${of}`.trim(), status].filter(Boolean).join(", ");
 }
 
 /** The sentences for changes of state, `{job, was}`, short enough to be read aloud. */

@@ -6,7 +6,8 @@ import pytest
 
 from sendensed import config, errors
 from sendensed.__main__ import main
-from sendensed.cli.serve import address_of, state_dir_of
+from sendensed.cli.running import address_of
+from sendensed.cli.serve import state_dir_of
 
 
 def written(tmp_path: Path, text: str) -> Path:

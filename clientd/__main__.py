@@ -1,0 +1,40 @@
+"""Main: the `clientd` command. What a command needs is imported when it runs, so that `--help` is quick."""
+
+import signal
+import sys
+from collections.abc import Sequence
+
+from clientd.cli import options
+from clientd.errors import UsageError
+
+USAGE = 2
+"""Exit code for an order that cannot be carried out."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the command; the exit code is the answer."""
+    try:
+        return _command(arguments)
+    except UsageError as error:
+        print(f"clientd: {error}", file=sys.stderr)  # noqa: T201 - said before there are logs
+        return USAGE
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+def _command(arguments: Sequence[str] | None) -> int:
+    parser = options.parser()
+    parsed = parser.parse_args(arguments)
+    if parsed.version:
+        print(f"clientd {options.version()}")  # noqa: T201 - the answer itself
+        return 0
+    if parsed.command is None:
+        parser.print_help()
+        return USAGE
+    from clientd.cli import run  # late: it brings trio, httpx and structlog
+
+    return run.run(parsed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

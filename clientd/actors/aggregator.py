@@ -1,0 +1,109 @@
+"""Aggregator: looks at the counters, hears what happens to the disks, and writes the updates for the hub.
+
+It is the only one that numbers updates. It never waits for the sender, and the copy never waits for it.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+import structlog
+import trio
+
+from clientd.config import TelemetrySettings
+from clientd.core import job as state
+from clientd.core import progress
+from clientd.core.cadence import Cadence, Sent
+from clientd.core.outbox import Outbox, Update
+from clientd.core.progress import Count, Speed
+from clientd.environment import Environment
+from clientd.latest import Latest
+from schemas import codec
+from schemas.telemetry import TelemetryBody
+
+log = structlog.get_logger()
+
+Read = Callable[[], Sequence[Count]]
+"""The counters of all disks, as of now."""
+Show = Callable[[TelemetryBody], None]
+"""Told at every look, for a terminal."""
+
+
+class Final(msgspec.Struct, frozen=True):
+    """How the job ended: its state, its counters, the last body, and the seconds it took."""
+
+    job: state.Job
+    counts: tuple[Count, ...]
+    body: TelemetryBody
+    seconds: float
+
+
+async def run(
+    identity: state.Identity,
+    disks: int,
+    read: Read,
+    inbox: trio.MemoryReceiveChannel[state.Event],
+    newest: Latest[Update],
+    outbox: Outbox,
+    *,
+    environment: Environment,
+    settings: TelemetrySettings,
+    show: Show,
+) -> Final:
+    """Returns when the job has ended and its end is in the outbox; closes `newest`.
+
+    Every update goes into `newest`; those that must arrive go into the outbox as well. Raises EndOfChannel
+    where the job went away without an end. Cancellation loses what was not written yet.
+    """
+    cadence = Cadence(settings.beat, settings.points)
+    job = state.begin(disks)
+    counts: tuple[Count, ...] = (Count(),) * disks
+    speed = Speed(settings.speed_window)
+    last: Sent | None = None
+    sequence = 0
+    began = trio.current_time()
+    with newest:
+        while True:
+            now = trio.current_time()
+            counts = progress.advance(counts, read())
+            speed = speed.add(now, progress.copied(counts))
+            picture = state.picture(job, counts)
+            decision = cadence.decide(last, picture, now)
+            body = state.body(
+                identity,
+                job,
+                counts,
+                speed=speed.bytes_per_second,
+                sequence=sequence + 1,
+                timestamp=codec.rfc3339(environment.wall()),
+            )
+            show(body)
+            if decision.kind != "none":
+                sequence += 1
+                last = Sent(now, picture)
+                update = Update(sequence, body, now)
+                if decision.kind == "event":
+                    outbox.add(update)
+                    await environment.failpoint("outbox.written")
+                newest.put(update)
+            if job.ended:
+                return Final(job, counts, body, now - began)
+            with trio.move_on_at(min(now + settings.poll, decision.due)):
+                event = await inbox.receive()
+                job = state.apply(job, event)
+                _log(event, job, now - began)
+
+
+def _log(event: state.Event, job: state.Job, seconds: float) -> None:
+    match event:
+        case state.DiskPlanned():
+            log.info("disk planned", disk=event.index, total_bytes=event.total_bytes)
+        case state.DiskCopied():
+            total_bytes = job.disks[event.index].total_bytes
+            log.info("disk copied", disk=event.index, total_bytes=total_bytes, seconds=round(seconds, 3))
+        case state.DiskFailed():
+            log.error("disk failed", disk=event.index, error=event.message)
+        case state.JobEnded():
+            say = log.info if job.status == "completed" else log.error
+            say("job ended", status=job.status, error=job.error, seconds=round(seconds, 3))
+        case state.DiskStarted() | state.DiskWritten():
+            pass

@@ -1,0 +1,1 @@
+"""Cli: the commands. Heavy imports happen inside them, so that `--help` answers at once."""

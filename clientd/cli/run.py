@@ -1,0 +1,125 @@
+"""Run: `clientd run`, one job from its order to its exit code."""
+
+import argparse
+import os
+import sys
+
+import msgspec
+import trio
+
+from clientd import app, daemon, logs
+from clientd.actors.job import Pair
+from clientd.cli import options
+from clientd.cli.screen import Screen
+from clientd.config import CopySettings, Settings, TelemetrySettings
+from clientd.core.job import Identity
+from clientd.disk import check
+from clientd.disk.file import FileDisks
+from clientd.environment import SystemEnvironment
+from clientd.errors import printable
+from clientd.net.hub import HttpHub
+from schemas import codec
+
+
+class DiskResult(msgspec.Struct, frozen=True):
+    """One disk in the result. Bytes are those completed at the target."""
+
+    disk_index: int
+    source: str
+    target: str
+    status: str
+    bytes_transferred: int
+    total_bytes: int | None
+    error: str | None
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What `--json` prints. `seconds` are the copy's own; `updates_sent` those that the hub acknowledged."""
+
+    job_id: str
+    status: str
+    bytes_transferred: int
+    total_bytes: int | None
+    seconds: float
+    updates_sent: int
+    end_known: bool
+    error: str | None
+    disks: tuple[DiskResult, ...]
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """The exit code. Raises UsageError, before anything is touched, for an order that cannot be carried out."""
+    order = _order(arguments)
+    url = options.hub_url(arguments.hub, os.environ)
+    token = options.token(arguments.token_file)
+    check.check([(pair.source, pair.target) for pair in order.pairs])
+    settings = Settings(
+        copy=CopySettings(workers=arguments.workers, rate=arguments.max_rate),
+        telemetry=TelemetrySettings(final_wait=arguments.final_wait),
+    )
+    environment = SystemEnvironment()
+    screen = Screen(sys.stderr)
+    logs.configure(arguments.log_format, screen, environment)
+
+    async def work(stops: app.Stops) -> app.Outcome:
+        sender = order.identity.sender
+        async with HttpHub(url, sender=sender, settings=settings.telemetry, token=token) as hub:
+            return await app.run_job(
+                order, FileDisks(), hub, stops, environment=environment, settings=settings, show=screen.show
+            )
+
+    ended = trio.run(lambda: daemon.supervise(work, grace=settings.stop_grace))
+    screen.done()
+    if ended.outcome is not None and arguments.json:
+        print(codec.encode(_result(order, ended.outcome)).decode(), flush=True)
+    return _exit_code(ended)
+
+
+def _order(arguments: argparse.Namespace) -> app.Order:
+    job_id = options.job_id(arguments.job_id, os.environ)
+    identity = Identity(
+        job_id=job_id,
+        job_type=options.job_type(arguments.job_type, job_id),
+        attempt=arguments.attempt,
+        vm_name=options.vm_name(arguments.vm_name),
+        sender=f"clientd/{options.version()}",
+    )
+    return app.Order(identity, tuple(Pair(*pair) for pair in options.pairs(arguments.disk)))
+
+
+def _result(order: app.Order, outcome: app.Outcome) -> Result:
+    final = outcome.final
+    return Result(
+        job_id=order.identity.job_id,
+        status=final.job.status,
+        bytes_transferred=final.body.bytes_transferred or 0,
+        total_bytes=final.job.total_bytes,
+        seconds=round(final.seconds, 3),
+        updates_sent=outcome.updates_sent,
+        end_known=outcome.end_known,
+        error=final.job.error,
+        disks=tuple(
+            DiskResult(
+                index,
+                printable(pair.source),
+                printable(pair.target),
+                disk.status,
+                count.copied,
+                disk.total_bytes,
+                disk.error,
+            )
+            for index, (pair, disk, count) in enumerate(
+                zip(order.pairs, final.job.disks, final.counts, strict=True)
+            )
+        ),
+    )
+
+
+def _exit_code(ended: daemon.Ended[app.Outcome]) -> int:
+    """A copy that is complete is a success, even if a signal cut the wait for the hub's word short."""
+    status = ended.outcome.final.job.status if ended.outcome else "cancelled"
+    if status == "completed":
+        return 0
+    if ended.signal is not None and status == "cancelled":
+        return daemon.exit_code(ended.signal)
+    return 1

@@ -1,0 +1,70 @@
+"""Screen: one line on the terminal that shows how far the job is, below the log lines.
+
+transferring   41.2 %   3.1 of 7.5 GiB   212.4 MiB/s
+"""
+
+from contextlib import suppress
+from typing import TextIO
+
+from schemas.telemetry import TelemetryBody
+
+_CLEAR = "\r\x1b[K"
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
+
+
+class Screen:
+    """A text stream for the logs, which keeps the status line below what is written to it.
+
+    Off a terminal there is no status line, and it is just the stream.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._terminal = stream.isatty()
+        self._line = ""
+
+    def show(self, body: TelemetryBody) -> None:
+        """Draws the line anew where it has changed."""
+        line = status_line(body)
+        if self._terminal and line != self._line:
+            self._line = line
+            self._draw(_CLEAR + line)
+
+    def done(self) -> None:
+        """Takes the line away for good."""
+        if self._line:
+            self._line = ""
+            self._draw(_CLEAR)
+
+    def _draw(self, text: str) -> None:
+        with suppress(OSError):  # a terminal that went away is no reason to stop
+            self._stream.write(text)
+            self._stream.flush()
+
+    def write(self, text: str) -> int:
+        """Writes whole log lines above the status line."""
+        return self._stream.write(f"{_CLEAR}{text}{self._line}" if self._line else text)
+
+    def flush(self) -> None:
+        """Of the stream."""
+        self._stream.flush()
+
+    def isatty(self) -> bool:
+        """Of the stream."""
+        return self._terminal
+
+
+def status_line(body: TelemetryBody) -> str:
+    """The line for this body."""
+    done, whole = body.bytes_transferred or 0, body.total_bytes
+    of = f" of {size(whole)}" if whole is not None else ""
+    speed = f"{size(body.transfer_speed_bps or 0)}/s"
+    return f"{body.current_phase:13} {body.progress_percent or 0:5.1f} %   {size(done)}{of}   {speed}"
+
+
+def size(count: int) -> str:
+    """`3.1 GiB`."""
+    value, unit = float(count), 0
+    while value >= 1024 and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    return f"{value:.0f} B" if unit == 0 else f"{value:.1f} {_UNITS[unit]}"

@@ -1,0 +1,85 @@
+"""Config: every default once, with its unit and its reason."""
+
+import msgspec
+
+KIB = 1024
+MIB = 1024 * KIB
+
+HUB_URL = "http://localhost:8082"
+"""The tunnel's near end, where the original sender posts too."""
+
+
+class CopySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How disks are copied."""
+
+    chunk: int = MIB
+    """Bytes read and written at a time. From 256 KiB on, larger chunks gain little; 1 MiB suits NBD as well."""
+
+    workers: int = 4
+    """Threads per disk. Two keep reading and writing apart; four also cover a source that answers slowly."""
+
+    disks_at_once: int = 4
+    """Disks of a job copied at the same time: more only make one spindle or link seek."""
+
+    smallest_hole: int = 4 * KIB
+    """Shortest run of zeros left as a hole in a fresh target: one page, a file system's usual block."""
+
+    smallest_zeroing: int = 64 * KIB
+    """Shortest run of zeros that is worth a call of its own on a target with old content."""
+
+    zero_chunk: int = 32 * MIB
+    """Most bytes of a hole made to read as zeros by one call: a stop is noticed in between."""
+
+    writeback: int = 8 * MIB
+    """Bytes after which the kernel is asked to begin writing back, so that the flush finds little to do."""
+
+    rate: int = 0
+    """Most bytes read per second over all disks of a job; 0 is no limit."""
+
+
+class TelemetrySettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How the hub is told. Times are seconds."""
+
+    poll: float = 0.25
+    """Between two looks at the counters: fine enough to see every 10 points of a one-minute job."""
+
+    beat: float = 5.0
+    """Longest silence towards the hub, moved or not: the hub calls a job stalled after 60."""
+
+    points: float = 10.0
+    """Percent of progress that are news by themselves."""
+
+    speed_window: float = 15.0
+    """Time that the speed on the wire looks back: long enough to bridge a slow chunk."""
+
+    request_timeout: float = 10.0
+    """For one push in all; the hub answers within 9."""
+
+    answer_bytes: int = 64 * KIB
+    """Most bytes read of an answer; an acknowledgement has some 150."""
+
+    backoff_least: float = 1.0
+    backoff_most: float = 30.0
+    """Bounds of the full jitter between two tries at a hub that does not answer."""
+
+    denied_retry: float = 300.0
+    """Between two tries at a hub that refuses our token: a person must act first."""
+
+    longest_retry_after: float = 300.0
+    """A hub may ask for a pause, not for silence until tomorrow."""
+
+    final_retry: float = 2.0
+    """Longest pause between two tries once the job has ended and only the hub's word is waited for."""
+
+    final_wait: float = 30.0
+    """Longest wait for the end's acknowledgement: long enough for a hub to restart in."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it."""
+
+    copy: CopySettings = CopySettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
+
+    stop_grace: float = 10.0
+    """Seconds from SIGTERM or SIGINT to the process's end at the latest; systemd kills after 90."""

@@ -1,0 +1,213 @@
+"""Job: one job's state, what happens to it, and the body that tells the hub.
+
+        starting -> transferring -> finalizing          phases, in this order, each at most once
+        running -> completed | failed | cancelled       statuses
+
+A disk: pending -> running -> completed; a failed disk makes the job fail, and disks that have not ended when
+the job does are cancelled.
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from clientd.core import progress
+from clientd.core.cadence import Picture
+from clientd.core.progress import Count
+from schemas.telemetry import DiskBody, TelemetryBody
+
+Status = Literal["running", "completed", "failed", "cancelled"]
+DiskStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
+Phase = Literal["starting", "transferring", "finalizing"]
+
+
+class DiskPlanned(msgspec.Struct, frozen=True):
+    """It is known how many bytes of this disk will be read."""
+
+    index: int
+    total_bytes: int
+
+
+class DiskStarted(msgspec.Struct, frozen=True):
+    """Workers have begun on this disk."""
+
+    index: int
+
+
+class DiskWritten(msgspec.Struct, frozen=True):
+    """All its chunks are written; the flush is under way."""
+
+    index: int
+
+
+class DiskCopied(msgspec.Struct, frozen=True):
+    """It is written and flushed."""
+
+    index: int
+
+
+class DiskFailed(msgspec.Struct, frozen=True):
+    """It could not be copied; `message` is the sentence why."""
+
+    index: int
+    message: str
+
+
+class JobEnded(msgspec.Struct, frozen=True):
+    """Nothing more will happen. `stopped` says who stopped it, where somebody did."""
+
+    stopped: str | None = None
+
+
+Event = DiskPlanned | DiskStarted | DiskWritten | DiskCopied | DiskFailed | JobEnded
+
+EVENTS_PER_DISK = 5
+"""Most events of one disk: planned, started, written, copied, failed."""
+
+
+class DiskState(msgspec.Struct, frozen=True):
+    """One disk. `written` holds from the last chunk's write on; `total_bytes` is None until it is planned."""
+
+    status: DiskStatus = "pending"
+    written: bool = False
+    total_bytes: int | None = None
+    error: str | None = None
+
+
+class Job(msgspec.Struct, frozen=True):
+    """The whole job, without its counters."""
+
+    disks: tuple[DiskState, ...]
+    status: Status = "running"
+    phase: Phase = "starting"
+    error: str | None = None
+
+    @property
+    def ended(self) -> bool:
+        """It has its final status."""
+        return self.status != "running"
+
+    @property
+    def total_bytes(self) -> int | None:
+        """Bytes to be read in all; None until every disk is planned."""
+        known = [disk.total_bytes for disk in self.disks if disk.total_bytes is not None]
+        return sum(known) if len(known) == len(self.disks) else None
+
+
+class Identity(msgspec.Struct, frozen=True):
+    """What stays the same in every body of a job."""
+
+    job_id: str
+    job_type: str
+    attempt: int
+    vm_name: str
+    sender: str
+    backup_type: str = "full"
+    total_kind: Literal["allocated", "changed", "virtual"] = "allocated"
+
+
+class Misplaced(Exception):
+    """An event that cannot happen in this state: a bug of ours."""
+
+
+def begin(disks: int) -> Job:
+    """A job that has just begun."""
+    return Job((DiskState(),) * disks)
+
+
+def apply(job: Job, event: Event) -> Job:
+    """The job after the event. Raises Misplaced for an event out of order."""
+    if job.ended:
+        raise Misplaced(f"{event} after the end of the job")
+    if isinstance(event, JobEnded):
+        return _end(job, event)
+    disk = _disk_after(job.disks[event.index], event)
+    disks = (*job.disks[: event.index], disk, *job.disks[event.index + 1 :])
+    return msgspec.structs.replace(job, disks=disks, phase=_phase(job.phase, disks))
+
+
+def _disk_after(
+    disk: DiskState, event: DiskPlanned | DiskStarted | DiskWritten | DiskCopied | DiskFailed
+) -> DiskState:
+    replace = msgspec.structs.replace
+    match event:
+        case DiskPlanned() if disk.status == "pending" and disk.total_bytes is None:
+            return replace(disk, total_bytes=event.total_bytes)
+        case DiskStarted() if disk.status == "pending" and disk.total_bytes is not None:
+            return replace(disk, status="running")
+        case DiskWritten() if disk.status == "running" and not disk.written:
+            return replace(disk, written=True)
+        case DiskCopied() if disk.status == "running" and disk.written:
+            return replace(disk, status="completed")
+        case DiskFailed() if disk.status in ("pending", "running"):
+            return replace(disk, status="failed", error=event.message)
+    raise Misplaced(f"{event} of a disk that is {disk.status}")
+
+
+def _phase(phase: Phase, disks: Sequence[DiskState]) -> Phase:
+    if all(disk.written for disk in disks):
+        return "finalizing"
+    if phase == "starting" and any(disk.status == "running" for disk in disks):
+        return "transferring"
+    return phase
+
+
+def _end(job: Job, event: JobEnded) -> Job:
+    disks = tuple(
+        msgspec.structs.replace(disk, status="cancelled") if disk.status in ("pending", "running") else disk
+        for disk in job.disks
+    )
+    failures = [(index, disk.error) for index, disk in enumerate(disks) if disk.status == "failed"]
+    if failures:
+        more = f" (and {len(failures) - 1} more of {len(disks)} disks failed)" if failures[1:] else ""
+        error = f"disk {failures[0][0]}: {failures[0][1]}{more}"
+        return msgspec.structs.replace(job, disks=disks, status="failed", error=error)
+    if all(disk.status == "completed" for disk in disks):
+        return msgspec.structs.replace(job, disks=disks, status="completed")
+    if event.stopped is None:
+        raise Misplaced("the end of a job with unfinished disks that nobody stopped")
+    return msgspec.structs.replace(job, disks=disks, status="cancelled", error=event.stopped)
+
+
+def picture(job: Job, counts: Sequence[Count]) -> Picture:
+    """The job as the cadence looks at it."""
+    done = progress.percent(progress.copied(counts), job.total_bytes or 0, completed=job.status == "completed")
+    return Picture(done, job.phase, job.status, job.error, tuple(disk.status for disk in job.disks))
+
+
+def body(
+    identity: Identity, job: Job, counts: Sequence[Count], *, speed: int, sequence: int, timestamp: str
+) -> TelemetryBody:
+    """What the hub is told: the whole state, so that any update makes up for lost ones. `speed` in bytes/s."""
+    return TelemetryBody(
+        job_id=identity.job_id,
+        job_type=identity.job_type,
+        status=job.status,
+        current_phase=job.phase,
+        bytes_transferred=progress.copied(counts),
+        total_bytes=job.total_bytes,
+        transfer_speed_bps=max(speed, 0),
+        progress_percent=picture(job, counts).percent,
+        disks=tuple(_disk_body(index, disk, counts[index]) for index, disk in enumerate(job.disks)),
+        error=job.error,
+        timestamp=timestamp,
+        attempt=identity.attempt,
+        sequence=sequence,
+        vm_name=identity.vm_name or None,
+        backup_type=identity.backup_type,
+        total_kind=identity.total_kind,
+        sender=identity.sender,
+    )
+
+
+def _disk_body(index: int, disk: DiskState, count: Count) -> DiskBody:
+    completed = disk.status == "completed"
+    return DiskBody(
+        disk_index=index,
+        bytes_transferred=count.copied,
+        total_bytes=disk.total_bytes,
+        progress_percent=progress.percent(count.copied, disk.total_bytes or 0, completed=completed),
+        status=disk.status,
+        error_message=disk.error,
+    )

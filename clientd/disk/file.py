@@ -1,0 +1,176 @@
+"""File: raw image files and block devices.
+
+A source is opened read-only. A target file is emptied and set to its size, so that it is one hole and zeros need
+no writing; a block device keeps its size and its old content, so that zeros must be made. Block devices are
+claimed exclusively: one that is mounted or otherwise in use is refused.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterator
+
+from clientd.core.extents import Extent
+from clientd.disk import kernel
+from clientd.errors import DiskError
+
+_ZEROS = memoryview(bytes(1024 * 1024))
+_HOLES_UNKNOWN = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTTY, errno.ESPIPE})
+
+
+class FileDisks:
+    """Opens files and block devices by path."""
+
+    def source(self, name: str) -> "FileDisk":
+        """An existing file or block device, for reading."""
+        return _open(name, os.O_RDONLY, None)
+
+    def target(self, name: str, size: int) -> "FileDisk":
+        """A file, made with mode 0600 where there is none and emptied where there is one; or a block device.
+
+        A symbolic link is followed to a block device only: a link in the way of a new file is refused by the
+        kernel. Raises DiskError for a device smaller than `size`.
+        """
+        if _is_block_device(name):
+            return _open(name, os.O_RDWR | os.O_EXCL, size)
+        return _open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, size)
+
+
+class FileDisk:
+    """An open file or block device. Every call names its own offset, so threads share the descriptor."""
+
+    def __init__(self, descriptor: int, path: str, size: int, *, block_device: bool, fresh: bool) -> None:
+        self._descriptor = descriptor
+        self._path = path
+        self._size = size
+        self._block_device = block_device
+        self._fresh = fresh
+        self._punches = True
+
+    @property
+    def path(self) -> str:
+        """As it was given."""
+        return self._path
+
+    @property
+    def size(self) -> int:
+        """Bytes, as of its opening."""
+        return self._size
+
+    @property
+    def fresh(self) -> bool:
+        """True for a target file, which was emptied."""
+        return self._fresh
+
+    def extents(self, offset: int, length: int) -> Iterator[Extent]:
+        """By SEEK_DATA and SEEK_HOLE; all data where these are not known, as on block devices."""
+        stop = offset + length
+        while offset < stop:
+            data = stop if self._block_device else self._seek(offset, os.SEEK_DATA, stop)
+            if self._block_device or data is None:
+                yield Extent(offset, stop - offset)
+                return
+            if offset < data:
+                yield Extent(offset, data - offset, zero=True)
+            if data >= stop:
+                return
+            hole = self._seek(data, os.SEEK_HOLE, stop) or stop
+            offset = max(hole, data + 1)
+            yield Extent(data, offset - data)
+
+    def read_into(self, offset: int, view: memoryview) -> None:
+        """By preadv, again after a short read."""
+        done = 0
+        while done < len(view):
+            try:
+                count = os.preadv(self._descriptor, [view[done:]], offset + done)
+            except OSError as error:
+                raise DiskError.of(error, self._path, "reading", offset + done) from None
+            if count == 0:
+                cause = f"it ends there, though it had {self._size} bytes when the copy began"
+                raise DiskError(self._path, "reading", offset + done, cause)
+            done += count
+
+    def write(self, offset: int, view: memoryview) -> None:
+        """By pwrite, again after a short write."""
+        done = 0
+        while done < len(view):
+            try:
+                done += os.pwrite(self._descriptor, view[done:], offset + done)
+            except OSError as error:
+                raise DiskError.of(error, self._path, "writing", offset + done) from None
+
+    def zero(self, offset: int, length: int) -> None:
+        """By punching a hole, or by writing zeros where that cannot be done."""
+        try:
+            if self._punches and kernel.punch_hole(self._descriptor, offset, length):
+                return
+        except OSError as error:
+            raise DiskError.of(error, self._path, "zeroing", offset) from None
+        for start in range(offset, offset + length, len(_ZEROS)):
+            self.write(start, _ZEROS[: offset + length - start])
+
+    def settle(self, offset: int, length: int) -> None:
+        """Begins writing the range back. A failure shows in `flush`, where it counts."""
+        try:
+            kernel.begin_writeback(self._descriptor, offset, length)
+        except OSError:
+            return
+
+    def flush(self) -> None:
+        """By fsync."""
+        try:
+            os.fsync(self._descriptor)
+        except OSError as error:
+            raise DiskError.of(error, self._path, "flushing") from None
+
+    def close(self) -> None:
+        """Closes the descriptor."""
+        os.close(self._descriptor)
+
+    def _seek(self, offset: int, whence: int, stop: int) -> int | None:
+        """The place sought, `stop` at most; None where the file system cannot tell."""
+        try:
+            return min(os.lseek(self._descriptor, offset, whence), stop)
+        except OSError as error:
+            if error.errno == errno.ENXIO:
+                return stop
+            if error.errno in _HOLES_UNKNOWN:
+                return None
+            raise DiskError.of(error, self._path, "mapping", offset) from None
+
+
+def _open(path: str, flags: int, target_size: int | None) -> FileDisk:
+    try:
+        descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise DiskError.of(error, path, "opening") from None
+    try:
+        return _opened(descriptor, path, target_size)
+    except OSError as error:
+        os.close(descriptor)
+        raise DiskError.of(error, path, "opening") from None
+    except DiskError:
+        os.close(descriptor)
+        raise
+
+
+def _opened(descriptor: int, path: str, target_size: int | None) -> FileDisk:
+    mode = os.fstat(descriptor).st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
+        raise DiskError(path, "opening", None, "it is neither a file nor a block device")
+    device = stat.S_ISBLK(mode)
+    if target_size is not None and not device:
+        os.ftruncate(descriptor, 0)
+        os.ftruncate(descriptor, target_size)
+    size = os.lseek(descriptor, 0, os.SEEK_END)
+    if target_size is not None and size < target_size:
+        raise DiskError(path, "opening", None, f"it has {size} bytes, {target_size} are needed")
+    return FileDisk(descriptor, path, size, block_device=device, fresh=target_size is not None and not device)
+
+
+def _is_block_device(path: str) -> bool:
+    try:
+        return stat.S_ISBLK(os.stat(path).st_mode)
+    except OSError:
+        return False

@@ -1,0 +1,79 @@
+"""Work: what one worker thread does, chunk by chunk, until there is none left or it is told to stop.
+
+        take a chunk -> wait for the pace -> read -> find zeros -> write or zero -> count
+
+A chunk is counted only after its write has returned.
+"""
+
+import threading
+from collections.abc import Iterator
+
+from clientd.config import CopySettings
+from clientd.core import zeros
+from clientd.core.plan import Chunk
+from clientd.disk.pace import Pace
+from clientd.disk.protocol import Disk
+from clientd.disk.tally import WorkerTally
+from clientd.errors import DiskError
+
+
+class Work:
+    """One disk's copy, shared by its workers.
+
+    `error` is the first failure; it stops the other workers at their next chunk. `stop` does the same from
+    outside.
+    """
+
+    def __init__(
+        self, source: Disk, target: Disk, chunks: Iterator[Chunk], pace: Pace, settings: CopySettings, largest: int
+    ) -> None:
+        self.error: DiskError | None = None
+        self._source = source
+        self._target = target
+        self._chunks = chunks
+        self._pace = pace
+        self._largest = largest
+        self._least = settings.smallest_hole if target.fresh else settings.smallest_zeroing
+        self._writeback = settings.writeback
+        self._stop = threading.Event()
+        self._lock = threading.Lock()
+
+    def stop(self) -> None:
+        """No worker takes another chunk; one that waits for the pace wakes at once. From any thread."""
+        self._stop.set()
+
+    def run(self, tally: WorkerTally) -> None:
+        """One worker's life, in a thread of its own. Returns at the last chunk, at a stop, at a disk's error."""
+        buffer = bytearray(self._largest)
+        try:
+            with memoryview(buffer) as view:
+                while (chunk := self._take()) is not None:
+                    if chunk.zero:
+                        self._target.zero(chunk.offset, chunk.length)
+                    elif self._pace.take(chunk.length, self._stop):
+                        self._copy(chunk, buffer, view, tally)
+        except DiskError as error:
+            with self._lock:
+                self.error = self.error or error
+            self.stop()
+
+    def _take(self) -> Chunk | None:
+        if self._stop.is_set():
+            return None
+        with self._lock:
+            return next(self._chunks, None)
+
+    def _copy(self, chunk: Chunk, buffer: bytearray, view: memoryview, tally: WorkerTally) -> None:
+        length, target = chunk.length, self._target
+        self._source.read_into(chunk.offset, view[:length])
+        tally.examined += length
+        for run in zeros.runs(buffer, length, self._least):
+            if not run.zero:
+                target.write(chunk.offset + run.start, view[run.start : run.stop])
+            elif not target.fresh:
+                target.zero(chunk.offset + run.start, run.stop - run.start)
+        tally.copied += length
+        end = chunk.offset + length
+        if self._writeback and end // self._writeback > chunk.offset // self._writeback:
+            begin = (end // self._writeback - 1) * self._writeback
+            target.settle(begin, self._writeback)

@@ -1,0 +1,67 @@
+"""Errors: named by what the caller does next. Foreign exceptions become these at the edge, once."""
+
+import errno
+
+SENTENCE = 400
+"""Longest error text that goes over the wire, in characters: 256 disks' worth stay below the body's limit."""
+
+
+class UsageError(Exception):
+    """The order cannot be carried out as given: say the sentence, touch nothing, exit 2."""
+
+
+class DiskError(Exception):
+    """A disk could not be read or written: this disk fails, and its job with it.
+
+    `operation` is a verb's -ing form ("reading"), `offset` bytes from the disk's start or None where none
+    applies, `cause` the errno's name or a plain sentence.
+    """
+
+    def __init__(self, path: str, operation: str, offset: int | None, cause: str) -> None:
+        super().__init__(path, operation, offset, cause)
+        self.path = path
+        self.operation = operation
+        self.offset = offset
+        self.cause = cause
+
+    @classmethod
+    def of(cls, error: OSError, path: str, operation: str, offset: int | None = None) -> "DiskError":
+        """What the system refused, as a disk error."""
+        return cls(path, operation, offset, reason(error))
+
+    def __str__(self) -> str:
+        place = "" if self.offset is None else f" at offset {self.offset}"
+        return f"{self.operation} {printable(self.path)}{place} failed: {self.cause}"
+
+
+class HubUnavailable(Exception):
+    """No acknowledgement came: try again later, not before `retry_after` seconds where the hub names them."""
+
+    def __init__(self, message: str, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class HubRefused(Exception):
+    """The hub will never take this update: log it, drop it, never send it again."""
+
+
+class HubDenied(Exception):
+    """The hub does not let us speak: keep the news, say so locally, ask again much later."""
+
+
+def reason(error: OSError) -> str:
+    """`ENOSPC (No space left on device)`."""
+    name = errno.errorcode.get(error.errno or 0, f"errno {error.errno}")
+    return f"{name} ({error.strerror})" if error.strerror else name
+
+
+def printable(text: str) -> str:
+    """The text without what JSON, a terminal or the hub would refuse: undecodable bytes, control characters."""
+    readable = text.encode(errors="surrogateescape").decode(errors="replace")
+    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in readable)
+
+
+def bounded(text: str) -> str:
+    """The text, cut to what may go over the wire."""
+    return text if len(text) <= SENTENCE else text[: SENTENCE - 1] + "\N{HORIZONTAL ELLIPSIS}"

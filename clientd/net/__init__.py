@@ -1,0 +1,1 @@
+"""Net: the appliance's connection to the hub."""

@@ -1,0 +1,70 @@
+"""Running: a hub in this process, for the commands that need one."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import trio
+
+from sendensed import app, config
+from sendensed.environment import Environment
+from sendensed.errors import ConfigError, SendensedError
+from sendensed.net.guard import is_loopback
+from sendensed.store.opening import Opened, open_store
+
+
+class Running(msgspec.Struct, frozen=True):
+    """A hub that serves: the URL it is reached at, and what it keeps its jobs in."""
+
+    address: str
+    opened: Opened
+
+
+def address_of(listen: str) -> tuple[str, int]:
+    """HOST and PORT of `HOST:PORT`. Raises ConfigError, also where an open hub may not listen there."""
+    host, _, port = listen.rpartition(":")
+    host = host.strip("[]")
+    if not host or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
+        raise ConfigError(f"'{listen}' is no address to listen on: give HOST:PORT, such as 127.0.0.1:8082")
+    if not is_loopback(host):
+        raise ConfigError(f"an open hub serves loopback addresses only, not '{host}': use 127.0.0.1:{port}")
+    return host, int(port)
+
+
+async def listen_on(host: str, port: int) -> list[trio.SocketListener]:
+    """Listening sockets. Raises SendensedError where the address cannot be had."""
+    try:
+        return await trio.open_tcp_listeners(port, host=host)
+    except OSError as error:
+        raise SendensedError(
+            f"cannot listen on {host}:{port}: {error.strerror or error}; choose another address with --listen"
+        ) from None
+
+
+@asynccontextmanager
+async def open_hub(
+    settings: config.Config, state_dir: Path, listeners: list[trio.SocketListener], environment: Environment
+) -> AsyncIterator[Running]:
+    """A hub that serves inside the block, and then drains. The listeners are its own, to the end.
+
+    Raises SendensedError where it cannot start.
+    """
+    stopping = trio.Event()
+    try:
+        async with open_store(settings, state_dir) as opened, trio.open_nursery() as nursery:
+            served = partial(app.run, settings, environment, opened.store, opened.database, listeners)
+            await nursery.start(partial(served, stopping=stopping))
+            try:
+                yield Running(_url(listeners[0]), opened)
+            finally:
+                stopping.set()
+    finally:
+        for listener in listeners:
+            await trio.aclose_forcefully(listener)
+
+
+def _url(listener: trio.SocketListener) -> str:
+    host, port = listener.socket.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -1,0 +1,82 @@
+"""What the browser's tests share: one headless Chromium a file, and pages that may not complain of anything."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.browser.stage import Stage
+
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WATCH = """
+window.violations = [];
+document.addEventListener("securitypolicyviolation", (event) => {
+  window.violations.push(`${event.violatedDirective} ${event.blockedURI}`);
+});
+"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """A Chromium that ends with the file: its driver's event loop would disturb other tests' loops."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=CHROMIUM_ARGUMENTS, headless=True
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def page(browser: Browser):
+    """An empty page, 1440 x 900. The test fails if it complains: script errors, console errors, CSP reports.
+
+    What the network refuses is no complaint: Chromium itself writes a line when a hub is away.
+    """
+    context = browser.new_context(
+        viewport={"width": 1440, "height": 900}, color_scheme="dark", locale="en-GB", reduced_motion="reduce"
+    )
+    context.set_default_timeout(8_000)
+    context.add_init_script(WATCH)
+    opened = context.new_page()
+    complaints: list[str] = []
+    opened.on("pageerror", lambda error: complaints.append(f"script: {error}"))
+    opened.on("console", lambda message: _hear(complaints, message.type, message.text))
+    yield opened
+    complaints += [f"CSP: {report}" for report in opened.evaluate("window.violations ?? []")]
+    context.close()
+    assert complaints == []
+
+
+def _hear(complaints: list[str], kind: str, text: str) -> None:
+    if kind in ("error", "warning") and not re.search(r"net::ERR_|WebSocket connection to|Failed to load resource", text):
+        complaints.append(f"console: {text}")
+
+
+@pytest.fixture
+def stage(page: Page) -> Stage:
+    """The page from disk, and a feed that the test itself speaks."""
+    return Stage(page)
+
+
+@pytest.fixture
+def shoot(request, tmp_path):
+    """`shoot(page, name)` keeps a picture: among the test's files, or in `shots/` where SENDENSE_SHOTS is set."""
+    kept = Path(__file__).parent / "shots" if os.environ.get("SENDENSE_SHOTS") else tmp_path
+    kept.mkdir(exist_ok=True)
+
+    def take(shown: Page, name: str) -> None:
+        assert shown.screenshot(path=kept / f"{name}.png", full_page=True, animations="disabled")
+
+    return take
