@@ -41,6 +41,13 @@ async def stop_on_signals(stopping: trio.Event, whole: trio.CancelScope) -> None
                 stopping.set()
 
 
+async def stop_on_signal(number: signal.Signals, whole: trio.CancelScope) -> None:
+    """Cancels `whole` at the signal. Runs until cancelled."""
+    with trio.open_signal_receiver(number) as signals:
+        await anext(signals)
+        whole.cancel()
+
+
 def set_up_logs(level: str = "info") -> None:
     """Log lines on standard error: JSON for a journal, readable on a terminal; `logging`'s go the same way."""
     terminal = sys.stderr.isatty()

@@ -28,7 +28,7 @@ from sendensed.errors import ConfigError, SendensedError
 _LAST_LOOK = 0.5
 """Seconds that the live view shows the end."""
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
-_LEAST = 16 * 2**20
+_LEAST = 32 * 2**20
 """Smallest image that holds a file system with files in it, bytes."""
 
 
@@ -42,14 +42,24 @@ def run(options: argparse.Namespace) -> int:
     daemon.set_up_logs("error")
     with tempfile.TemporaryDirectory(prefix="sendense-demo-") as folder, errors.unwrapped():
         Path(folder).chmod(0o755)  # run as root, PostgreSQL is another user and has to come in
-        return trio.run(_demo, options, Path(folder), size)
+        return trio.run(_bounded, options, Path(folder), size)
 
 
 def _size(text: str) -> int:
     number, unit = (text[:-1], text[-1].upper()) if text[-1:].isalpha() else (text, "")
     if not number.isdecimal() or unit not in _UNITS or int(number) * _UNITS[unit] < _LEAST:
-        raise ConfigError(f"--size: '{text}' is no size of a disk: give at least 16M, such as 256M or 2G")
+        raise ConfigError(f"--size: '{text}' is no size of a disk: give at least 32M, such as 256M or 2G")
     return int(number) * _UNITS[unit] // 2**20 * 2**20
+
+
+async def _bounded(options: argparse.Namespace, folder: Path, size: int) -> int:
+    """The demo; ended by SIGTERM it still stops its client and its database."""
+    code = 128 + signal.SIGTERM
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(daemon.stop_on_signal, signal.SIGTERM, nursery.cancel_scope)
+        code = await _demo(options, folder, size)
+        nursery.cancel_scope.cancel()
+    return code
 
 
 async def _demo(options: argparse.Namespace, folder: Path, size: int) -> int:
@@ -78,8 +88,7 @@ async def _demo(options: argparse.Namespace, folder: Path, size: int) -> int:
             sys.stderr.write(client.stderr.decode(errors="replace")[-4000:])
         elif not options.once and sys.stdout.isatty():
             say(f"\nthe hub stays up for you to look around: {address}/ (Ctrl-C ends it)")
-            with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-                await anext(signals)
+            await trio.sleep_forever()
     return 0 if good else 1
 
 

@@ -45,7 +45,7 @@ def make(folder: Path, size: int) -> list[Image]:
     if mkfs is None:
         raise SendensedError("mkfs.ext4 is not installed: install the package e2fsprogs and run the demo again")
     try:
-        return [_image(mkfs, folder, name, size, share) for name, share in (("system", 0.8), ("data", 0.2))]
+        return [_image(mkfs, folder, name, size, share) for name, share in (("system", 0.75), ("data", 0.2))]
     except OSError as error:
         raise SendensedError(
             f"cannot make the disk images in {folder}: {error.strerror}; free some space"
@@ -57,7 +57,7 @@ def _image(mkfs: str, folder: Path, name: str, size: int, share: float) -> Image
     _write_files(files, int(size * share))
     source = folder / f"{name}.img"
     made = subprocess.run(
-        [mkfs, "-q", "-F", "-b", "4096", "-L", name, "-d", files, source, f"{size // 1024}k"],
+        [mkfs, "-q", "-F", "-m", "0", "-b", "4096", "-L", name, "-d", files, source, f"{size // 1024}k"],
         capture_output=True,
         text=True,
         check=False,

@@ -1,0 +1,143 @@
+"""Real processes: a hub, and what is asked of it."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+DEADLINE = 40.0
+"""Seconds after which something that must happen has not happened."""
+
+
+def eventually(what: str, look: Callable[[], object]) -> object:
+    """Looks until the answer is true, and returns it."""
+    until = time.monotonic() + DEADLINE
+    while time.monotonic() < until:
+        if found := look():
+            return found
+        time.sleep(0.05)
+    raise AssertionError(f"not within {DEADLINE:g} s: {what}")
+
+
+class Hub:
+    """`sendensed serve --open` as a process, on a port of its own that it keeps over restarts."""
+
+    def __init__(self, state: Path, settings: str = "", database: str = "") -> None:
+        self.state = state
+        self.port = 0
+        self.process: subprocess.Popen[str] | None = None
+        config = state / "hub.toml"
+        config.write_text(settings)
+        self._arguments = ["--config", config]
+        if database:
+            self._arguments += ["--database", database]
+
+    def start(self) -> "Hub":
+        command = [sys.executable, "-m", "sendensed", "serve", "--open", "--state-dir", self.state]
+        command += ["--listen", f"127.0.0.1:{self.port}", *self._arguments]
+        log = (self.state / "hub.log").open("ab")
+        with log:
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+        line = self.process.stdout.readline()
+        assert line.startswith("listening on "), (self.state / "hub.log").read_text()
+        self.port = int(line.rpartition(":")[2])
+        return self
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Ends the hub; returns its exit code."""
+        process, self.process = self.process, None
+        process.send_signal(number)
+        code = process.wait(timeout=30)
+        process.stdout.close()
+        return code
+
+    def get(self, path: str) -> dict:
+        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+            return json.load(answer)
+
+    def job(self, job_id: str) -> dict | None:
+        """The job's detail, or None where the hub does not know it."""
+        try:
+            return self.get(f"/api/v1/jobs/{quote(job_id, safe='')}")
+        except urllib.error.HTTPError as error:
+            with error:
+                assert error.code == 404
+            return None
+
+    def status(self, job_id: str) -> str | None:
+        found = self.job(job_id)
+        return found and found["job"]["status"]
+
+    def post(self, job_id: str, **fields: object) -> dict:
+        request = urllib.request.Request(
+            f"{self.url}/api/v1/telemetry/backup/{quote(job_id, safe='')}",
+            json.dumps(fields).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+    def client(self, job_id: str, disks: dict[Path, Path], *more: str) -> subprocess.Popen[bytes]:
+        """A real client that copies these disks and reports here."""
+        command = [sys.executable, "-m", "clientd", "run", "--job-id", job_id, "--hub", self.url, "--json", *more]
+        for source, target in disks.items():
+            command += ["--disk", f"{source}={target}"]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+    def database_processes(self) -> list[int]:
+        """The postmasters of this hub's state directory that are alive."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            if entry.name.isdigit():
+                try:
+                    words = (entry / "cmdline").read_bytes().split(b"\0")
+                except OSError:
+                    continue
+                if words[0].endswith(b"/postgres") and str(self.state).encode() in b" ".join(words):
+                    found.append(int(entry.name))
+        return found
+
+
+@pytest.fixture
+def make_hub(tmp_path_factory):
+    """Starts hubs, and ends what is left of them."""
+    hubs = []
+
+    def make(settings: str = "", database: str = "") -> Hub:
+        state = tmp_path_factory.mktemp("hub")
+        for folder in (state, state.parent, state.parent.parent):
+            os.chmod(folder, 0o755)  # run as root, PostgreSQL is another user
+        hubs.append(Hub(state, settings, database))
+        return hubs[-1].start()
+
+    yield make
+    for hub in hubs:
+        if hub.process is not None:
+            hub.stop()
+
+
+@pytest.fixture
+def disk(tmp_path):
+    """Makes source images of random data with a hole behind it; returns source and target."""
+
+    def make(name: str, data: int, hole: int = 0) -> tuple[Path, Path]:
+        source = tmp_path / f"{name}.img"
+        with source.open("wb") as file:
+            file.write(os.urandom(data))
+            file.truncate(data + hole)
+        return source, tmp_path / f"{name}-copy.img"
+
+    return make
