@@ -81,7 +81,7 @@ async def _demo(options: argparse.Namespace, folder: Path, size: int) -> int:
         job = found[0] if found else None
         good = verified and job is not None and job.status == "completed" and client.returncode == 0
         if options.json:
-            print(json.dumps(_figures(job, verified, seconds)))
+            print(json.dumps(_figures(job, _acknowledged(client.stdout), verified, seconds)))
         else:
             say(_summary(job, verified, seconds))
         if not good:
@@ -106,7 +106,7 @@ async def _listeners(listen: str | None) -> list[trio.SocketListener]:
 
 def _client(job_id: str, disks: Sequence[Image], address: str, seconds: float | None) -> list[str]:
     """The client's command line; throttled so that it lasts `seconds`."""
-    command = [sys.executable, "-m", "clientd", "run", "--job-id", job_id, "--hub", address]
+    command = [sys.executable, "-m", "clientd", "run", "--json", "--job-id", job_id, "--hub", address]
     for disk in disks:
         command += ["--disk", f"{disk.source}={disk.target}"]
     if seconds is not None:
@@ -147,13 +147,19 @@ def _silent(text: str) -> None:
     """`--json` prints one object and nothing else."""
 
 
-def _figures(job: Job | None, verified: bool, seconds: float) -> dict[str, object]:
+def _acknowledged(output: bytes) -> int:
+    """How many updates the hub acknowledged to the client, by the client's own last line."""
+    lines = output.splitlines()
+    return int(json.loads(lines[-1])["updates_sent"]) if lines else 0
+
+
+def _figures(job: Job | None, updates: int, verified: bool, seconds: float) -> dict[str, object]:
     """What `--json` prints."""
     return {
         "jobs": 0 if job is None else 1,
         "verified": verified,
         "bytes_transferred": 0 if job is None else job.bytes_transferred,
-        "updates": 0 if job is None or job.sequence is None else job.sequence,
+        "updates": updates,
         "seconds": round(seconds, 3),
     }
 

@@ -79,7 +79,6 @@ class Connection:
                 handshake.rewrite(ending.request),
                 ending.upgrade.run,
                 self._server.heartbeat,
-                ending.upgrade.headers,
                 self._server.report,
             )
 
@@ -134,7 +133,7 @@ class Connection:
         self._answering = False
         self._answered = True
         if isinstance(response, Upgrade):
-            problem = handshake.problem(request, self._parser.rest())
+            problem = handshake.problem(request, early=self._parser.pending)
             if problem is None:
                 return _Ending(response, request)
             response = problem

@@ -5,13 +5,12 @@ import binascii
 from sendensed.net.http import Request, Response, fault
 
 VERSION = "13"
-_CARRIED = ("host", "sec-websocket-key", "sec-websocket-protocol")
 
 
-def problem(request: Request, early: bytes) -> Response | None:
+def problem(request: Request, *, early: bool) -> Response | None:
     """The answer to a request that cannot become a websocket; None where it can.
 
-    `early` is what the peer sent after the head: frames before our 101 are a fault of the protocol.
+    `early` says that bytes came after the head: frames before our 101 are a fault of the protocol.
     """
     headers = request.headers
     if not request.upgrade:
@@ -32,8 +31,16 @@ def problem(request: Request, early: bytes) -> Response | None:
 
 
 def rewrite(request: Request) -> bytes:
-    """The request's head written anew from what was parsed, so that two parsers cannot read it differently."""
-    lines = [f"GET {request.path} HTTP/1.1"]
-    lines += [f"{name}: {request.headers[name]}" for name in _CARRIED if name in request.headers]
-    lines += ["upgrade: websocket", "connection: Upgrade", f"sec-websocket-version: {VERSION}"]
-    return "\r\n".join([*lines, "\r\n"]).encode("latin-1")
+    """The head that trio-websocket gets to see: the key, and nothing else of what the peer wrote.
+
+    So no second parser can read it differently, or stumble over a host or a protocol's name.
+    """
+    fields = (
+        ("Host", "hub"),
+        ("Upgrade", "websocket"),
+        ("Connection", "Upgrade"),
+        ("Sec-WebSocket-Version", VERSION),
+        ("Sec-WebSocket-Key", request.headers["sec-websocket-key"]),
+    )
+    lines = ["GET / HTTP/1.1", *(f"{name}: {value}" for name, value in fields), "\r\n"]
+    return "\r\n".join(lines).encode()

@@ -47,11 +47,10 @@ class Response(msgspec.Struct, frozen=True):
 class Upgrade(msgspec.Struct, frozen=True):
     """A handler's word that the request becomes a websocket, which `run` owns until it returns.
 
-    A request that did not ask for one is answered 426. `headers` go with the 101.
+    A request that did not ask for one is answered 426.
     """
 
     run: Callable[[WebSocket], Awaitable[None]]
-    headers: Headers = ()
 
 
 Handler = Callable[[Request], Awaitable[Response | Upgrade]]

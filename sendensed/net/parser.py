@@ -88,11 +88,6 @@ class Parser:
         """Whether bytes after the last request wait to be read."""
         return self._at < len(self._data)
 
-    def rest(self) -> bytes:
-        """The bytes after the last request, given up to the caller."""
-        rest, self._data = self._data[self._at :], b""
-        return rest
-
     def continues(self) -> bool:
         """Whether `100 Continue` is due now; True at most once a request."""
         due, self._continues = self._continues, False

@@ -5,11 +5,10 @@ from functools import partial
 
 import msgspec
 
-from schemas import codec
+from schemas import __version__, codec
 from schemas.fault import Invalid
 from schemas.job import Health, JobDetail, JobList, State
 from schemas.telemetry import Acknowledgement
-from schemas import __version__
 from sendensed import config
 from sendensed.actors import viewer
 from sendensed.actors.fanout import Fanout

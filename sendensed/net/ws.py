@@ -95,11 +95,15 @@ class _Wire(trio.abc.Stream):
 
     def try_send(self, frame: bytes) -> bool:
         """`WebSocket.try_send`; raises PeerGone."""
-        if self._broken:
-            raise PeerGone
         if self._lock.locked() or self._backlog:
             return False
-        sent = self._peer.try_send(frame)
+        if self._broken:
+            raise PeerGone
+        try:
+            sent = self._peer.try_send(frame)
+        except PeerGone:
+            self.gone.set()
+            raise
         if 0 < sent < len(frame):
             self._backlog = frame[sent:]
             self._nursery.start_soon(self._flush)
@@ -153,7 +157,6 @@ async def serve(
     head: bytes,
     run: Callable[[WebSocket], Awaitable[None]],
     heartbeat: Heartbeat,
-    headers: tuple[tuple[str, str], ...],
     report: Callable[[Exception], object],
 ) -> None:
     """Accepts the handshake in `head`, and returns when the websocket has ended.
@@ -161,18 +164,16 @@ async def serve(
     `run` is cancelled when the peer has gone or has left a ping unanswered. An exception of `run` is
     reported and closes with 1011; none leaves here but Cancelled, which cuts the connection.
     """
-    fields = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers]
-    with suppress(PeerGone):
-        try:
-            async with trio.open_nursery() as nursery:
-                wire = _Wire(peer, head, nursery)
-                request = await wrap_server_stream(nursery, wire, max_message_size=heartbeat.message)
-                socket = WebSocket(await request.accept(extra_headers=fields), wire, heartbeat)
-                nursery.start_soon(_beat, socket.connection, wire, heartbeat)
-                await socket.close(await _attend(socket, wire, run, report))
-                nursery.cancel_scope.cancel()
-        except* (ConnectionClosed, LocalProtocolError, trio.BrokenResourceError):
-            pass
+    try:
+        async with trio.open_nursery() as nursery:
+            wire = _Wire(peer, head, nursery)
+            request = await wrap_server_stream(nursery, wire, max_message_size=heartbeat.message)
+            socket = WebSocket(await request.accept(), wire, heartbeat)
+            nursery.start_soon(_beat, socket.connection, wire, heartbeat)
+            await socket.close(await _attend(socket, wire, run, report))
+            nursery.cancel_scope.cancel()
+    except* (ConnectionClosed, LocalProtocolError):
+        pass
     await peer.linger(heartbeat.close)
 
 

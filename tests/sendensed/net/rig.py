@@ -29,7 +29,7 @@ class Client:
         self.stream = stream
         self._answers = []
         self._parser = httptools.HttpResponseParser(self)
-        self._headers, self._body = {}, b""
+        self._headers, self._body = {}, bytearray()
 
     async def send(self, data):
         await self.stream.send_all(data)
@@ -58,8 +58,8 @@ class Client:
         self._body += body
 
     def on_message_complete(self):
-        self._answers.append(Answer(self._parser.get_status_code(), self._headers, self._body))
-        self._headers, self._body = {}, b""
+        self._answers.append(Answer(self._parser.get_status_code(), self._headers, bytes(self._body)))
+        self._headers, self._body = {}, bytearray()
 
 
 class Handler:
