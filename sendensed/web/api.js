@@ -9,8 +9,8 @@ export const jobAddress = (id) => `api/v1/jobs/${encodeURIComponent(id)}`;
 const DEADLINE = 10_000;
 
 /**
- * `{status, body}`: the HTTP status (0 where there was no answer in time) and the JSON (null where it is none).
- * Never throws.
+ * `{status, body}`: the HTTP status (0 where there was no answer in time) and the JSON (null where it
+ * is none). Never throws.
  */
 export async function read(address) {
   try {

@@ -1,5 +1,5 @@
 /**
- * App: the root of the page. Frames are applied in memory as they come and painted once a frame of the screen.
+ * App: the root of the page. Frames are applied in memory as they come, and painted once a screen frame.
  *
  *     websocket ─▶ Feed ─▶ Jobs ─┐
  *     a look every 500 ms ───────┼─▶ paint() ─▶ requestAnimationFrame ─▶ draw()
@@ -60,7 +60,8 @@ function draw() {
   const groups = group(feed.jobs.byId.values(), now);
   speak(feed.news.splice(0));
   document.title = title(groups, feed.state === "lost");
-  const face = groups.counts.failed + groups.counts.stalled > 0 ? "assets/favicon-alert.svg" : "assets/favicon.svg";
+  const isAlert = groups.counts.failed + groups.counts.stalled > 0;
+  const face = `assets/favicon${isAlert ? "-alert" : ""}.svg`;
   if (icon.getAttribute("href") !== face) icon.setAttribute("href", face);
   render(html`<${App} groups=${groups} now=${now} address=${location.hash} />`, root);
 }
@@ -88,19 +89,26 @@ function App({ groups, now, address }) {
   const isEmpty = feed.state === "live" && feed.jobs.sequence !== null && feed.jobs.byId.size === 0;
   return html`
     <header>
-      <a class="name" href="#/">Sendense</a>
-      <h1 id="summary">${isKnown ? firstLine(groups, now) : "Connecting to the hub"}</h1>
-      <${OpenMode} health=${health} />
-      <${Pulse} now=${now} />
+      <div class="first-line">
+        <a class="name" href="#/">Sendense</a>
+        <h1 id="summary">${isKnown ? firstLine(groups, now) : "Connecting to the hub"}</h1>
+        <${OpenMode} health=${health} />
+        <${Pulse} now=${now} />
+      </div>
+      <${Notices} feed=${feed} clock=${time} health=${health} retry=${() => feed.connect()} />
     </header>
-    <${Notices} feed=${feed} clock=${time} health=${health} retry=${() => feed.connect()} />
     <main class=${isStale ? "stale" : ""}>
       ${id !== null && html`<${JobPage} key=${id} id=${id} feed=${feed} now=${now} />`}
-      ${id === null && isKnown && html`<${Overview} groups=${groups} now=${now} isEmpty=${isEmpty} page=${page} />`}
+      ${id === null && isKnown &&
+      html`<${Overview} groups=${groups} now=${now} isEmpty=${isEmpty} page=${page} />`}
     </main>
-    ${health && html`<footer>hub <bdi>${health.hub}</bdi>, version <bdi>${health.version}</bdi>, database <bdi>${health.database}</bdi></footer>`}
+    ${health && html`<${Foot} health=${health} />`}
   `;
 }
+
+const Foot = ({ health }) => html`<footer>
+  hub <bdi>${health.hub}</bdi>, version <bdi>${health.version}</bdi>, database <bdi>${health.database}</bdi>
+</footer>`;
 
 /** Whether what stands here is live, and the hub's clock that ages are counted by. */
 const Pulse = ({ now }) => html`<span class="pulse ${feed.state}">

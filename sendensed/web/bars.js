@@ -1,5 +1,5 @@
 /**
- * Bars: how far a job and each of its disks are, as bars that say their numbers to eyes and to screen readers.
+ * Bars: how far a job and each of its disks are, for eyes and for screen readers.
  *
  * A bar without a known share is hatched, not empty: nobody knows is not the same as nothing done.
  */
@@ -33,8 +33,8 @@ export function Bar({ subject, state, label }) {
 }
 
 /**
- * A disk's state as it is drawn. Its own end stands; else it is as its job is, and `unfinished` where the job has
- * ended without it. Other words of a sender are free text, and shown as such on the job's page.
+ * A disk's state as it is drawn. Its own end stands; else it is as its job is, and `unfinished` where the job
+ * has ended without it. Other words of a sender are free text, and shown as such on the job's page.
  */
 export function diskState(disk, job) {
   if (ENDS.has(disk.status)) return disk.status;
@@ -44,11 +44,12 @@ export function diskState(disk, job) {
 
 /** The thin bars of a job's disks, side by side. */
 export function Disks({ job }) {
-  if (job.disks.length < 2) return null;
+  const of = job.disks.length;
+  if (of < 2) return null;
   const shown = job.disks.slice(0, MOST_DISKS);
-  const more = job.disks.length - shown.length;
+  const more = of - shown.length;
   return html`<div class="disks">
-    ${shown.map((disk) => html`<${Disk} key=${disk.disk_index} disk=${disk} job=${job} of=${job.disks.length} />`)}
+    ${shown.map((disk) => html`<${Disk} key=${disk.disk_index} disk=${disk} job=${job} of=${of} />`)}
     ${more > 0 && html`<span class="more">+${more}</span>`}
   </div>`;
 }
@@ -59,7 +60,10 @@ function Disk({ disk, job, of }) {
   const title = `${name}: ${progressText(disk, state)}`;
   return html`<div class="disk ${state}" title=${title}>
     <${Bar} subject=${disk} state=${state} label=${name} />
-    ${of <= LABELLED && html`<span class="label"><${Symbol} state=${state} />${name} ${percent(disk.progress_percent)}</span>`}
+    ${of <= LABELLED && html`<span class="label">
+      <${Symbol} state=${state} /><span class="word">disk ${" "}</span>${disk.disk_index}:${" "}
+      ${percent(disk.progress_percent)}
+    </span>`}
     ${of > LABELLED && of <= NUMBERED && html`<span class="label">${wholePercent(disk.progress_percent)}</span>`}
   </div>`;
 }

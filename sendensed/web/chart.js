@@ -1,7 +1,7 @@
 /**
  * Chart: a job's speed as seen since the page was opened. Gaps are drawn as gaps, hatched, with their cause.
  *
- * The time axis runs on with the hub's clock, so that a job that fell silent shows a growing gap at the right.
+ * The time axis runs on with the hub's clock, so a job that fell silent shows a growing gap at the right.
  */
 
 import { clock, speed } from "./format.js";
@@ -24,7 +24,8 @@ export class Chart extends Component {
 
   componentDidMount() {
     this.#plot = new UPlot(this.#options(), columns(this.props), this.#place);
-    this.#observer = new ResizeObserver(() => this.#plot.setSize({ width: this.#place.clientWidth, height: HEIGHT }));
+    const fit = () => this.#plot.setSize({ width: this.#place.clientWidth, height: HEIGHT });
+    this.#observer = new ResizeObserver(fit);
     this.#observer.observe(this.#place);
     this.#theme.addEventListener("change", this.#redraw);
   }
@@ -48,15 +49,22 @@ export class Chart extends Component {
   }
 
   #options() {
-    const axis = { stroke: () => colour("--ink-soft"), grid: { stroke: () => colour("--line"), width: 1 }, ticks: { show: false } };
+    const axis = {
+      stroke: () => colour("--ink-soft"),
+      grid: { stroke: () => colour("--line"), width: 1 },
+      ticks: { show: false },
+    };
     return {
       width: this.#place.clientWidth,
       height: HEIGHT,
       tzDate: (seconds) => UPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       cursor: { y: false, drag: { x: false, y: false } },
-      scales: { x: { range: () => span(this.props) }, y: { range: (_, __, most) => [0, Math.max(most * 1.15, 1024)] } },
+      scales: {
+        x: { range: () => span(this.props) },
+        y: { range: (_plot, _least, most) => [0, Math.max(most * 1.15, 1024)] },
+      },
       axes: [
-        { ...axis, values: (_, splits) => splits.map((at) => clock(at * 1000)), space: 90 },
+        { ...axis, values: (_, splits) => splits.map((at) => clock(at * 1000)), space: 90, size: 26 },
         { ...axis, values: (_, splits) => splits.map((rate) => speed(rate)), size: 90, splits: binarySplits },
       ],
       series: [
@@ -94,13 +102,15 @@ function binarySplits(_plot, _axis, least, most) {
 }
 
 /** `[from, to, cause]` of each gap, the growing one at the right included. Milliseconds. */
-export function gaps({ trace, now, active }) {
+export function gaps({ trace, now, active, live }) {
   const found = [];
   trace.forEach((point, index) => {
-    if (point.speed === null && index + 1 < trace.length) found.push([point.at, trace[index + 1].at, point.cause]);
+    const next = trace[index + 1];
+    if (point.speed === null && next !== undefined) found.push([point.at, next.at, point.cause]);
   });
   const last = trace.at(-1);
-  if (active && last !== undefined && now - last.at > LONGEST_STRETCH) found.push([last.at, now, "no telemetry"]);
+  const isSilent = active && last !== undefined && now - last.at > LONGEST_STRETCH;
+  if (isSilent) found.push([last.at, now, live ? "no telemetry" : "no live feed"]);
   return found;
 }
 
@@ -116,7 +126,8 @@ function drawGaps(plot, props) {
     ctx.fillStyle = colour("--ink-soft");
     ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
     ctx.textAlign = "center";
-    if (right - left > ctx.measureText(cause).width + 8) ctx.fillText(cause, (left + right) / 2, bbox.top + bbox.height / 2);
+    const hasRoom = right - left > ctx.measureText(cause).width + 8;
+    if (hasRoom) ctx.fillText(cause, (left + right) / 2, bbox.top + bbox.height / 2);
   }
   ctx.restore();
 }

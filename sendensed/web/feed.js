@@ -4,9 +4,9 @@
  *     connecting ──first fresh frame──▶ live ◀──first fresh frame── lost
  *          └── refused ─────────────▶ lost ◀── closed, silent, bye ──┘ (from live)
  *
- * A fresh frame is a snapshot, changes or a tick; an open socket alone proves nothing. The feed resumes from its
- * last position, and comes back by a jittered, growing delay. It has no timer of its own: `look()` is to be
- * called a few times a second. All times are milliseconds of the clock given.
+ * A fresh frame is a snapshot, changes or a tick; an open socket alone proves nothing. The feed resumes from
+ * its last position, and comes back by a jittered, growing delay. It has no timer of its own: `look()` is to
+ * be called a few times a second. All times are milliseconds of the clock given.
  */
 
 import { moment } from "./format.js";
@@ -20,7 +20,7 @@ export const CONNECT_DEADLINE = 10_000;
 export const SHORTEST_DELAY = 1_000;
 export const LONGEST_DELAY = 15_000;
 
-/** Milliseconds before the next try after `failures` in a row: half of a doubling delay, and half by chance. */
+/** Milliseconds before the next try after `failures` in a row: half of a doubling delay, half by chance. */
 export function delay(failures, chance) {
   const longest = Math.min(SHORTEST_DELAY * 2 ** Math.max(failures - 1, 0), LONGEST_DELAY);
   return longest / 2 + (chance * longest) / 2;

@@ -5,7 +5,7 @@
  * where they are while an operator reads them.
  */
 
-import { age, count, moment } from "./format.js";
+import { age, moment } from "./format.js";
 import { isMotionless } from "./words.js";
 
 /** Milliseconds for which a failure stays among what needs attention. */
@@ -61,5 +61,6 @@ export function title({ counts }, isLost) {
   if (isLost) parts.push("feed lost");
   if (counts.failed) parts.push(`${counts.failed} failed`);
   if (counts.stalled) parts.push(`${counts.stalled} stalled`);
-  return parts.length ? `${parts.join(", ")} · Sendense` : `${count(counts.running, "running", "running")} · Sendense`;
+  if (parts.length === 0) parts.push(`${counts.running} running`);
+  return `${parts.join(", ")} · Sendense`;
 }

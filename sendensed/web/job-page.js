@@ -12,7 +12,7 @@ import { DiskTable, Events } from "./job-tables.js";
 import { age, moment, percent, stamp } from "./format.js";
 import { Component, html, Said, State } from "./html.js";
 import { isActive, isNewer } from "./jobs.js";
-import { amount, closedBy, machine, pace, timeLeft, took, totalKind, trouble } from "./words.js";
+import { amount, closedBy, machine, pace, timeLeft, took, totalKind, trouble, verdict } from "./words.js";
 
 export class JobPage extends Component {
   state = { detail: null, status: null };
@@ -42,7 +42,8 @@ export class JobPage extends Component {
     return html`<article id="job">
       <p class="back"><a href="#/">All jobs</a></p>
       ${job === undefined && html`<p class="quiet">${missing(status)} <${Said} text=${id} /></p>`}
-      ${job !== undefined && html`<${Job} job=${job} trace=${feed.jobs.traces.of(id)} now=${now} />`}
+      ${job !== undefined &&
+      html`<${Job} job=${job} trace=${feed.jobs.traces.of(id)} now=${now} live=${feed.state === "live"} />`}
       ${job !== undefined && html`<${Events} events=${detail?.events} status=${status} />`}
     </article>`;
   }
@@ -64,12 +65,12 @@ function signature(job) {
   return [job.status, job.current_phase, job.attempt, ...job.disks.map((disk) => disk.status)].join("\n");
 }
 
-function Job({ job, trace, now }) {
+function Job({ job, trace, now, live }) {
   const { done, of } = amount(job);
   const note = trouble(job, now);
   return html`
     <h2><${State} state=${job.status} /> <bdi class="wrap">${machine(job)}</bdi></h2>
-    ${note && html`<p class="verdict ${job.status}"><bdi>${note}</bdi></p>`}
+    ${note && html`<p class="verdict ${job.status}">${verdict(job)}<bdi>${note}</bdi></p>`}
     <div class="headline">
       <span class="big">${percent(job.progress_percent)}</span>
       <span>${done} ${of} ${totalKind(job)}</span>
@@ -78,7 +79,10 @@ function Job({ job, trace, now }) {
     </div>
     <${Bar} subject=${job} state=${job.status} label=${machine(job)} />
     <${DiskTable} job=${job} />
-    <section><h3>Speed since this page was opened</h3><${Chart} trace=${trace} now=${now} active=${isActive(job)} /></section>
+    <section>
+      <h3>Speed since this page was opened</h3>
+      <${Chart} trace=${trace} now=${now} active=${isActive(job)} live=${live} />
+    </section>
     <${Facts} job=${job} now=${now} />
   `;
 }

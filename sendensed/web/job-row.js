@@ -1,21 +1,21 @@
 /**
- * Job row: one job as a line of a table. It is painted anew only when the job, or a second of its age, changed.
+ * Job row: one job as a line of a table. It is painted anew only when the job or its age changed.
  */
 
 import { Bar, Disks } from "./bars.js";
-import { age, moment, percent, stamp, when } from "./format.js";
+import { age, moment, NONE, percent, stamp, when } from "./format.js";
 import { Component, html, jobLink, Said, State } from "./html.js";
 import { isActive } from "./jobs.js";
-import { amount, closedBy, machine, pace, timeLeft, took, totalKind, trouble } from "./words.js";
+import { amount, machine, pace, timeLeft, took, totalKind, trouble, verdict } from "./words.js";
 
-/** The columns, shared by all tables so that they stand under each other: class, heading, heading once ended. */
+/** The columns, shared by all tables so that they stand in line: class, heading, heading once ended. */
 const COLUMNS = [
   ["state-column", "State"],
   ["machine-column", "Machine"],
   ["type-column", "Type"],
   ["phase-column", "Phase"],
   ["progress-column", "Progress"],
-  ["percent-column", ""],
+  ["percent-column", "Percent"],
   ["bytes-column", "Copied"],
   ["speed-column", "Speed", "Last speed"],
   ["left-column", "Time left", "Took"],
@@ -28,22 +28,25 @@ export const JobTable = ({ jobs, label, now, ended = false }) => html`<table ari
     <tr>
       ${COLUMNS.map(
         ([column, heading, after = heading]) =>
-          html`<th class=${column} scope="col">${(ended && after) || heading || html`<span class="unseen">Percent</span>`}</th>`,
+          html`<th class=${column} scope="col"><span>${ended ? after : heading}</span></th>`,
       )}
     </tr>
   </thead>
-  ${jobs.map((job) => html`<${JobRow} key=${job.id} job=${job} second=${isActive(job) ? Math.floor(now / 1000) : dayOf(now)} now=${now} />`)}
+  ${jobs.map(
+    (job) =>
+      html`<${JobRow} key=${job.id} job=${job} now=${now} second=${ageOf(job, now)} ended=${ended} />`,
+  )}
 </table>`;
 
-/** An ended job's row says a time of day, and tomorrow a date: looking once a minute is enough. */
-const dayOf = (now) => Math.floor(now / 60_000);
+/** Changes when the row of an unchanged job must be painted: an ended one gets a date for its time. */
+const ageOf = (job, now) => Math.floor(now / (isActive(job) ? 1_000 : 60_000));
 
 class JobRow extends Component {
   shouldComponentUpdate(next) {
     return next.job !== this.props.job || next.second !== this.props.second;
   }
 
-  render({ job, now }) {
+  render({ job, now, ended }) {
     const { done, of } = amount(job);
     const note = trouble(job, now);
     return html`<tbody class="job ${job.status}" onClick=${(event) => open(event, job)}>
@@ -66,8 +69,8 @@ class JobRow extends Component {
         </td>
         <td class="percent-column">${percent(job.progress_percent)}</td>
         <td class="bytes-column">${done}<small>${of} ${totalKind(job)}</small></td>
-        <td class="speed-column">${pace(job)}</td>
-        ${isActive(job) ? activeTimes(job, now) : endedTimes(job, now)}
+        <td class="speed-column">${isActive(job) || ended ? pace(job) : NONE}</td>
+        ${isActive(job) ? activeTimes(job, now) : endedTimes(job, now, ended)}
       </tr>
       ${note && html`<tr class="note"><td /><td colspan="9"><${Note} job=${job} text=${note} /></td></tr>`}
     </tbody>`;
@@ -83,18 +86,16 @@ function activeTimes(job, now) {
   ];
 }
 
-function endedTimes(job, now) {
-  const ended = moment(job.completed_at);
+/** Under the headings of active jobs, each value says itself what it is. */
+function endedTimes(job, now, isHeaded) {
+  const at = moment(job.completed_at);
   return [
-    html`<td class="left-column">${took(job, now)}</td>`,
-    html`<td class="heard-column" title=${stamp(ended)}>${when(ended, now)}</td>`,
+    html`<td class="left-column">${isHeaded ? "" : "took "}${took(job, now)}</td>`,
+    html`<td class="heard-column" title=${stamp(at)}>${isHeaded ? "" : "ended "}${when(at, now)}</td>`,
   ];
 }
 
-function Note({ job, text }) {
-  const judged = job.closed_by && job.closed_by !== "sender" ? `Closed by ${closedBy(job)}: ` : "";
-  return html`<span class="clamp" title=${text}>${judged}<bdi>${text}</bdi></span>`;
-}
+const Note = ({ job, text }) => html`<span class="clamp" title=${text}>${verdict(job)}<bdi>${text}</bdi></span>`;
 
 /** A click anywhere in the row opens the job, but for one that ends a selection of text or hits the link. */
 function open(event, job) {

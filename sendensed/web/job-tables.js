@@ -4,7 +4,7 @@
 
 import { Bar, diskState } from "./bars.js";
 import { moment, percent, stamp } from "./format.js";
-import { html, State } from "./html.js";
+import { html, Said, State } from "./html.js";
 import { amount, voice } from "./words.js";
 
 /** One line a disk: its own bar, bytes, state and error. */
@@ -31,7 +31,7 @@ function DiskRow({ disk, job }) {
       <th scope="row">${disk.disk_index}</th>
       <td>
         <${State} state=${state} />
-        ${isOwnWord && html`<small>last told: <bdi class="wrap">${disk.status}</bdi></small>`}
+        ${isOwnWord && html`<${Said} as="small" text=${`told: ${disk.status}`} />`}
       </td>
       <td><${Bar} subject=${disk} state=${state} label="disk ${disk.disk_index}" /></td>
       <td class="right">${percent(disk.progress_percent)}</td>
@@ -45,7 +45,8 @@ function DiskRow({ disk, job }) {
 /** The history, newest first: when, what, who said so, and on what evidence. */
 export function Events({ events, status }) {
   if (events === undefined) {
-    return html`<section><h3>History</h3><p class="quiet">${status === null ? "Asking the hub." : "The hub does not answer."}</p></section>`;
+    const said = status === null ? "Asking the hub." : "The hub does not answer.";
+    return html`<section><h3>History</h3><p class="quiet">${said}</p></section>`;
   }
   const newestFirst = [...events].sort((a, b) => moment(b.at) - moment(a.at));
   return html`<section id="events">

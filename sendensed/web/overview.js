@@ -12,14 +12,17 @@ const ROWS_SHOWN = 100;
 /** All tables of `groups` (see groups.js), or the next command where there is no job at all. */
 export function Overview({ groups, now, isEmpty, page }) {
   if (isEmpty) return html`<${Empty} page=${page} />`;
+  const { attention, running, recent } = groups;
   return html`<div class="tables">
-    <${Section} name="Needs attention" id="attention" jobs=${groups.attention} now=${now} none="Nothing needs attention." />
-    <${Section} name="Running" id="running" jobs=${groups.running} now=${now} none="Nothing is running." />
-    <${Section} name="Recent" id="recent" jobs=${groups.recent} now=${now} none="Nothing has ended yet." ended=${true} />
+    <${Section} name="Needs attention" id="attention" jobs=${attention} now=${now} none="Nothing needs attention." />
+    <${Section} name="Running" id="running" jobs=${running} now=${now} none="Nothing is running." />
+    <${Section} name="Recent" id="recent" jobs=${recent} now=${now} none="Nothing has ended yet." ended />
   </div>`;
 }
 
 class Section extends Component {
+  #showAll = () => this.setState({ all: true });
+
   render({ name, id, jobs, now, none, ended }, { all }) {
     const shown = all ? jobs : jobs.slice(0, ROWS_SHOWN);
     const more = jobs.length - shown.length;
@@ -27,8 +30,7 @@ class Section extends Component {
       <h2 id="${id}-name">${name}${jobs.length > 0 && html` <span class="count">${jobs.length}</span>`}</h2>
       ${jobs.length === 0 && html`<p class="quiet">${none}</p>`}
       ${jobs.length > 0 && html`<${JobTable} jobs=${shown} label=${name} now=${now} ended=${ended} />`}
-      ${more > 0 &&
-      html`<button type="button" onClick=${() => this.setState({ all: true })}>Show ${count(more, "more job")}</button>`}
+      ${more > 0 && html`<button type="button" onClick=${this.#showAll}>Show ${count(more, "more job")}</button>`}
     </section>`;
   }
 }

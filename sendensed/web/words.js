@@ -33,7 +33,9 @@ export function amount(subject) {
 }
 
 /** The speed as measured last; a dash for a job that has not begun, and for one that is silent. */
-export const pace = (job) => (job.status === "pending" || job.status === "stalled" ? NONE : speed(job.transfer_speed_bps));
+export function pace(job) {
+  return job.status === "pending" || job.status === "stalled" ? NONE : speed(job.transfer_speed_bps);
+}
 
 /** The time left of an active job, or the reason why there is none; never zero. */
 export function timeLeft(job) {
@@ -58,6 +60,11 @@ export function isMotionless(job, now) {
 
 /** Whose word the end is, as the end of a sentence; '' where nobody's yet. */
 export const closedBy = (job) => VOICES[job.closed_by] ?? "";
+
+/** What stands before the reason of an end that is not the sender's own word. */
+export function verdict(job) {
+  return job.closed_by && job.closed_by !== "sender" ? `Closed by ${closedBy(job)}: ` : "";
+}
 
 export const voice = (said) => VOICES[said] ?? said;
 

@@ -1,12 +1,13 @@
 """What the browser's tests share: one headless Chromium a file, and pages that may not complain of anything."""
 
+import asyncio
 import os
 import re
 import shutil
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.stage import Stage
 
@@ -19,6 +20,7 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+expect.set_options(timeout=15_000)
 WATCH = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => {
@@ -29,13 +31,20 @@ document.addEventListener("securitypolicyviolation", (event) => {
 
 @pytest.fixture(scope="module")
 def browser():
-    """A Chromium that ends with the file: its driver's event loop would disturb other tests' loops."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=CHROMIUM_ARGUMENTS, headless=True
-        )
-        yield chromium
-        chromium.close()
+    """A Chromium that ends with the file: its driver's event loop would disturb other tests' loops.
+
+    The driver needs a loop of asyncio's own; where trio-asyncio is imported, a plain one is made only if asked.
+    """
+    asyncio.set_event_loop_policy(asyncio.DefaultEventLoopPolicy())
+    try:
+        with sync_playwright() as playwright:
+            chromium = playwright.chromium.launch(
+                executable_path=shutil.which("chromium"), args=CHROMIUM_ARGUMENTS, headless=True
+            )
+            yield chromium
+            chromium.close()
+    finally:
+        asyncio.set_event_loop_policy(None)
 
 
 @pytest.fixture
@@ -47,7 +56,7 @@ def page(browser: Browser):
     context = browser.new_context(
         viewport={"width": 1440, "height": 900}, color_scheme="dark", locale="en-GB", reduced_motion="reduce"
     )
-    context.set_default_timeout(8_000)
+    context.set_default_timeout(15_000)
     context.add_init_script(WATCH)
     opened = context.new_page()
     complaints: list[str] = []
@@ -60,7 +69,9 @@ def page(browser: Browser):
 
 
 def _hear(complaints: list[str], kind: str, text: str) -> None:
-    if kind in ("error", "warning") and not re.search(r"net::ERR_|WebSocket connection to|Failed to load resource", text):
+    if kind in ("error", "warning") and not re.search(
+        r"net::ERR_|WebSocket connection to|Failed to load resource", text
+    ):
         complaints.append(f"console: {text}")
 
 

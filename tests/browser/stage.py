@@ -95,6 +95,10 @@ class Stage:
         self.page.goto(ORIGIN + address)
         self.pass_time(0.1)
 
+    def open_blank(self) -> None:
+        """Opens an empty page of the same origin and policy, for the page's modules alone."""
+        self.page.goto(f"{ORIGIN}/blank")
+
     def pass_time(self, seconds: float) -> None:
         """Lets so much time pass on the page's clock."""
         self.page.clock.run_for(round(seconds * 1000))
@@ -132,13 +136,14 @@ class Stage:
             self._answer(route, self.health)
         elif path.startswith("/api/v1/jobs/"):
             self._answer(route, self.details.get(unquote(path.removeprefix("/api/v1/jobs/"))))
+        elif path == "/blank":
+            self._give(route, "<!doctype html>", ".html")
         else:
             file = WEB / ("index.html" if path == "/" else path.removeprefix("/assets/"))
-            if file.is_file():
-                headers = {"Content-Security-Policy": POLICY, "Content-Type": KINDS[file.suffix]}
-                route.fulfill(body=file.read_text(), headers=headers)
-            else:
-                route.fulfill(status=404, body="")
+            self._give(route, file.read_text(), file.suffix)
+
+    def _give(self, route: Route, body: str, suffix: str) -> None:
+        route.fulfill(body=body, headers={"Content-Security-Policy": POLICY, "Content-Type": KINDS[suffix]})
 
     def _answer(self, route: Route, body: Any) -> None:
         route.fulfill(status=404 if body is None else 200, json=body or {"error": {"code": "not_found"}})

@@ -1,0 +1,99 @@
+"""Hub: a real hub process with its own PostgreSQL, telemetry for it, and ways to end it."""
+
+import json
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from urllib.parse import quote
+
+ROOT = Path(__file__).parents[2]
+GIB = 2**30
+PATIENCE = 30.0
+"""Seconds that a hub may take to start or to stop."""
+CONFIG = """
+[reaper]
+stall_after = 5.0
+fail_after = 600.0
+period = 0.5
+[feed]
+heartbeat = 0.5
+"""
+
+
+class Hub:
+    """One hub; after `kill` it can be started again at the same address, with the same state."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._listen = "127.0.0.1:0"
+        self._process: subprocess.Popen[str] | None = None
+        self.address = ""
+        (directory / "hub.toml").write_text(CONFIG)
+
+    def start(self) -> None:
+        """Returns when it listens."""
+        command = [sys.executable, "-m", "sendensed", "serve", "--open", "--listen", self._listen]
+        command += ["--state-dir", str(self._directory / "state"), "--config", str(self._directory / "hub.toml")]
+        with (self._directory / "hub.log").open("a") as log:
+            self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        assert line.startswith("listening on http://"), (self._directory / "hub.log").read_text()
+        self.address = line.split()[-1]
+        self._listen = self.address.removeprefix("http://")
+
+    def kill(self) -> None:
+        """Ends the hub without a word."""
+        assert self._process is not None
+        self._process.kill()
+        self._end()
+
+    def stop(self) -> None:
+        """Ends the hub and its PostgreSQL in order."""
+        if self._process is not None:
+            self._process.terminate()
+            self._end()
+
+    def _end(self) -> None:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        self._process.wait(PATIENCE)
+        self._process.stdout.close()
+        self._process = None
+
+    def send(self, job_id: str, kind: str = "backup", **body: Any) -> None:
+        """Posts one update of the job."""
+        address = f"{self.address}/api/v1/telemetry/{kind}/{quote(job_id, safe='')}"
+        content = json.dumps(body).encode()
+        request = urllib.request.Request(address, content, {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            assert json.load(answer)["applied"]
+
+
+def disk(index: int, percent: float, **said: Any) -> dict[str, Any]:
+    """A disk of 20 GiB in an update."""
+    return {
+        "disk_index": index,
+        "bytes_transferred": int(20 * GIB * percent / 100),
+        "total_bytes": 20 * GIB,
+        "status": "running",
+        **said,
+    }
+
+
+@contextmanager
+def running() -> Iterator[Hub]:
+    """A hub in a directory of its own; at the end both are gone."""
+    with TemporaryDirectory(prefix="sendense-browser-") as directory:
+        Path(directory).chmod(0o755)  # run as root, the database server is another user's
+        hub = Hub(Path(directory))
+        hub.start()
+        try:
+            yield hub
+        finally:
+            hub.stop()

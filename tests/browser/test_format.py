@@ -1,0 +1,142 @@
+"""How numbers and times read: the page's pure modules, called in the browser."""
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.stage import GIB, ORIGIN, at, job
+
+
+@pytest.fixture
+def call(stage, page: Page):
+    """`call("format", "bytes", 1024)`: what a function of one of the page's modules returns."""
+    stage.open_blank()
+
+    def called(module: str, function: str, *arguments: object) -> object:
+        return page.evaluate(
+            "async ([address, name, given]) => (await import(address))[name](...given)",
+            [f"{ORIGIN}/assets/{module}.js", function, list(arguments)],
+        )
+
+    return called
+
+
+def test_sizes_are_binary_and_never_rounded_up(call):
+    sizes = [0, 1023, 1024, 1024**2 - 1, 40 * GIB, 40 * GIB - 1, 2**63 - 1]
+    assert [call("format", "bytes", size) for size in sizes] == [
+        "0 B", "1023 B", "1.0 KiB", "1023.9 KiB", "40.0 GiB", "39.9 GiB", "8.0 EiB",
+    ]  # fmt: skip
+
+
+def test_what_is_no_number_is_a_dash_and_not_zero(call):
+    assert [call("format", name, None) for name in ("bytes", "speed", "percent", "duration", "clock")] == [
+        "\u2013"
+    ] * 5
+    assert call("format", "speed", -5) == "\u2013"
+
+
+def test_only_a_whole_hundred_is_called_100_percent(call):
+    shares = [0, 32.3, 99.96, 99.9999, 100, 150, -3]
+    assert [call("format", "percent", share) for share in shares] == [
+        "0.0 %", "32.3 %", "99.9 %", "99.9 %", "100 %", "100 %", "0.0 %",
+    ]  # fmt: skip
+
+
+def test_durations_keep_two_units(call):
+    assert [call("format", "duration", seconds) for seconds in (0.9, 59, 65, 3_600, 11_220, 187_200)] == [
+        "0 s", "59 s", "1 min 05 s", "1 h 00 min", "3 h 07 min", "2 d 4 h",
+    ]  # fmt: skip
+
+
+def test_an_age_is_never_negative(call):
+    assert call("format", "age", 5_000, 2_000) == "0 s ago"
+
+
+def test_times_are_utc_and_get_a_date_when_they_are_older_than_a_day(call):
+    now = call("format", "moment", "2026-11-24T02:14:07Z")
+    assert call("format", "clock", now) == "02:14:07"
+    assert call("format", "stamp", now) == "2026-11-24 02:14:07 UTC"
+    assert call("format", "when", call("format", "moment", "2026-11-23T05:30:00+01:00"), now) == "04:30:00"
+    assert call("format", "when", call("format", "moment", "2026-11-21T04:30:00Z"), now) == "21 Nov 04:30"
+    assert call("format", "when", call("format", "moment", "2025-11-21T04:30:00Z"), now) == "21 Nov 2025 04:30"
+    assert call("format", "moment", "yesterday") is None
+
+
+def test_time_left_is_a_number_or_a_reason_and_never_zero(call):
+    def left(**said: object) -> object:
+        return call("words", "timeLeft", job("a", **said))["text"]  # type: ignore[index]
+
+    assert left(eta_seconds=75) == "1 min 15 s"
+    assert left(eta_seconds=0) == "finalizing"
+    assert left(eta_seconds=None, eta_reason="measuring") == "measuring"
+    assert left(eta_seconds=None, eta_reason="unknown_total") == "total unknown"
+    assert left(eta_seconds=None, eta_reason="finalizing") == "finalizing"
+    assert left(eta_seconds=None, eta_reason="stalled", status="stalled") == "stalled"
+    assert left(eta_seconds=None, eta_reason=None) == "measuring"
+
+
+def test_many_changes_of_state_are_told_aloud_as_counts(call):
+    def told(*statuses: str) -> object:
+        return call(
+            "words",
+            "announcement",
+            [{"job": job(f"vm-{i}", status=s), "was": "running"} for i, s in enumerate(statuses)],
+        )
+
+    assert told("failed", "completed") == "vm-0 is failed. vm-1 is completed."
+    assert told("failed", *["completed"] * 3) == "4 jobs changed: 1 failed, 3 completed."
+    assert told() == ""
+
+
+def test_each_job_stands_in_one_table_and_a_failure_needs_attention_for_a_day(call):
+    jobs = [
+        job("runs"),
+        job("waits", status="pending"),
+        job("stalls", status="stalled"),
+        job("stands", last_moved_at=at(-601)),
+        job("failed-today", status="failed", completed_at=at(-3_600)),
+        job("failed-before", status="failed", completed_at=at(-90_000)),
+        job("done", status="completed", completed_at=at(-60)),
+    ]
+    now = call("format", "moment", at())
+    groups: dict = call("groups", "group", jobs, now)  # type: ignore[assignment]
+    assert {name: [member["id"] for member in groups[name]] for name in ("attention", "running", "recent")} == {
+        "attention": ["stalls", "stands", "failed-today"],
+        "running": ["runs", "waits"],
+        "recent": ["done", "failed-before"],
+    }
+    assert call("groups", "firstLine", groups, now) == (
+        "2 running, 1 pending, 1 stalled, 1 failed, 1 not moving; last telemetry 2 s ago"
+    )
+    assert call("groups", "title", groups, False) == "1 failed, 1 stalled · Sendense"
+
+
+def test_the_chart_of_a_silent_job_ends_in_a_gap_that_grows_and_says_whose_it_is(call):
+    told = {"trace": [{"at": 0, "speed": 5, "cause": None}], "now": 60_000, "active": True}
+    assert call("chart", "gaps", {**told, "live": True}) == [[0, 60_000, "no telemetry"]]
+    assert call("chart", "gaps", {**told, "live": False}) == [[0, 60_000, "no live feed"]]
+    assert call("chart", "gaps", {**told, "live": True, "now": 15_000}) == []
+    assert call("chart", "gaps", {**told, "live": True, "active": False}) == []
+
+
+def test_a_gap_in_telemetry_is_a_gap_in_the_chart_and_says_whose_it_was(stage, page: Page):
+    stage.open_blank()
+    points = page.evaluate(
+        """async ([address, versions]) => {
+            const { Traces } = await import(address);
+            const traces = new Traces();
+            versions.forEach((version, index) => {
+              if (version === null) traces.breakOff();
+              else traces.add(version, versions[index - 1] ?? undefined);
+            });
+            return traces.of("a").map((point) => point.cause ?? point.speed);
+        }""",
+        [
+            f"{ORIGIN}/assets/traces.js",
+            [
+                *(job("a", last_telemetry_at=at(second), transfer_speed_bps=second) for second in (0, 5, 5, 40)),
+                None,
+                job("a", last_telemetry_at=at(80), transfer_speed_bps=80),
+            ],
+        ],
+    )
+    assert points == [0, 5, "no telemetry", 40, "no live feed", 80]
