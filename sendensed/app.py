@@ -22,11 +22,12 @@ from sendensed.core.batch import Intent
 from sendensed.core.board import FINISHED_KEPT, Board
 from sendensed.core.model import Job
 from sendensed.environment import Environment
+from sendensed.errors import SendensedError
 from sendensed.mailbox import Mailbox
 from sendensed.net.assets import Assets
 from sendensed.net.routes import Routes
 from sendensed.net.server import Server
-from sendensed.store import Store
+from sendensed.store import Store, StoreUnavailable
 
 _BOARD_MOST = 100_000
 """Active jobs that a hub shows: far more than it is built for."""
@@ -47,10 +48,7 @@ async def run(
     Ready (`task_status`) when it listens and its board is filled. Cancelled, it leaves requests under way
     unanswered; what was acknowledged is committed. The listeners are closed in every case.
     """
-    hearing = Hearing(Clock(await store.now()))
-    board = Board(sequence=int(hearing.clock.now().timestamp() * 1000))  # above all that an earlier hub gave out
-    active = await store.jobs(limit=_BOARD_MOST, status=ACTIVE)
-    board.publish(reversed([*active, *await store.jobs(limit=FINISHED_KEPT)]))
+    hearing, board = await _first_look(store)
     fanout = Fanout(board, settings.feed.pace)
     committed: Mailbox[str, Job] = Mailbox()
     intents, inbox = trio.open_memory_channel[Intent | Beat](settings.writer.queue)
@@ -82,3 +80,16 @@ async def run(
                 sources.cancel_scope.cancel()
                 server.drain()
                 fanout.close()
+
+
+async def _first_look(store: Store) -> tuple[Hearing, Board]:
+    """The store's clock, and a board with the jobs that it holds. Raises SendensedError."""
+    try:
+        hearing = Hearing(Clock(await store.now()))
+        active = await store.jobs(limit=_BOARD_MOST, status=ACTIVE)
+        recent = await store.jobs(limit=FINISHED_KEPT)
+    except StoreUnavailable as error:
+        raise SendensedError(f"the database does not answer: {error}; is it running?") from error
+    board = Board(sequence=int(hearing.clock.now().timestamp() * 1000))  # above all that an earlier hub gave out
+    board.publish(reversed([*active, *recent]))
+    return hearing, board

@@ -30,8 +30,8 @@ class RowRefused(Exception):
 class Change(msgspec.Struct, frozen=True, gc=False):
     """One job to save: the row as it shall be, the row it replaces, and the history it leaves.
 
-    `before` is None for a job never saved. The save holds only if the stored revision is still
-    `job.revision`; the stored row gets `job.revision + 1`.
+    `before` is None exactly where `job.revision` is 0, else of the same revision. The save holds only if the
+    stored revision is still that; the stored row gets one more. Disks stand in the order of their index.
     """
 
     job: Job
@@ -54,8 +54,9 @@ class Store(Protocol):
     async def save(self, changes: Sequence[Change]) -> set[str]:
         """Writes the changes in one transaction; returns, after COMMIT, the ids whose guard held.
 
-        One change per job at the most. A change whose guard does not hold is left out (row, disks and
-        events), the others are stored. Raises RowRefused where a value cannot be stored: then nothing is.
+        A change whose guard does not hold is left out (row, disks and events), the others are stored. Raises
+        RowRefused where a value cannot be stored: then nothing is; ValueError for a save that contradicts
+        itself (a job twice, a `before` of another revision). A deadlock with another hub is StoreUnavailable.
         """
 
     async def job(self, job_id: str) -> tuple[Job, tuple[Event, ...]] | None:

@@ -126,7 +126,7 @@ class Pool:
 async def open_pool(
     dsn: str, *, max_size: int = 10, connect_timeout: float = CONNECT_TIMEOUT
 ) -> AsyncIterator[Pool]:
-    """A pool of 1 to `max_size` connections to the database of this DSN (or of libpq's PG* variables).
+    """A pool of up to `max_size` connections to the database of this DSN (or of libpq's PG* variables).
 
     Raises ValueError for a DSN that cannot be read, StoreUnavailable where no connection can be made in
     time; after that the pool reconnects by itself. Leaving closes the connections, bounded.
@@ -156,15 +156,21 @@ async def _close(loop: Any, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
 async def _create(dsn: str, max_size: int, connect_timeout: float) -> "asyncpg.Pool[asyncpg.Record]":
     """Asyncio-coloured: the pool, its first connection made."""
     try:
-        return await asyncpg.create_pool(
+        pool = await asyncpg.create_pool(
             dsn,
-            min_size=1,
+            min_size=0,  # no task that reconnects in the background and logs: the next call does it
             max_size=max_size,
             timeout=connect_timeout,
             target_session_attrs=SessionAttribute.read_write,
             reset=_keep_session,
             server_settings={"application_name": "sendensed", "timezone": "UTC"},
         )
+        try:
+            async with pool.acquire():
+                return pool
+        except BaseException:
+            pool.terminate()
+            raise
     except ValueError as error:  # asyncpg's ClientConfigurationError is one
         raise ValueError(f"the database address cannot be used: {_line(error)}") from None
 

@@ -63,7 +63,7 @@ class Embedded:
         """Starts the server again whenever it dies, after 0.1 to 5 seconds, until cancelled."""
         while True:
             await self._postmaster.wait_dead()
-            _log.warning("embedded postgresql died, starting it again log=%s", self._postmaster.log)
+            _log.warning("embedded postgresql died, starting it again: %s", self._postmaster.last_words())
             pause = _RETRY[0]
             while True:
                 await trio.sleep(pause)

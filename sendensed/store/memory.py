@@ -89,9 +89,7 @@ def _heard(job: Job) -> datetime:
 def _refuse(change: Change) -> None:
     """Raises RowRefused for what PostgreSQL's types, keys and checks do not take."""
     rows.check_floats(change)
-    disks = [disk.index for disk in change.job.disks]
-    if len(set(disks)) < len(disks):
-        raise RowRefused(f"the job {change.job.id!r} has a disk twice")
+    rows.check_disks(change.job)
     if change.job.status not in _STATES:
         raise RowRefused(f"the job {change.job.id!r} has no known status: {change.job.status!r}")
     for row in (change.job, *change.job.disks, *change.events):

@@ -14,9 +14,7 @@ _decode_jobs = msgspec.json.Decoder(list[Job]).decode
 _decode_found = msgspec.json.Decoder(tuple[Job, tuple[Event, ...]]).decode
 
 
-class _Dropped(msgspec.Struct, frozen=True, gc=False):
-    """A disk that its job has no longer."""
-
+class _DiskKey(msgspec.Struct, frozen=True, gc=False):
     id: str
     index: int
 
@@ -25,7 +23,8 @@ class _Batch(msgspec.Struct, frozen=True, gc=False):
     """A save as it is sent. Each job carries only the disks that are to be written."""
 
     jobs: list[Job]
-    dropped: list[_Dropped]
+    added: list[_DiskKey]
+    dropped: list[_DiskKey]
     events: list[Event]
 
 
@@ -48,7 +47,11 @@ class PostgresStore:
 
     async def save(self, changes: Sequence[Change]) -> set[str]:
         """Writes the changes in one statement, so in one transaction; returns, after COMMIT, the ids whose
-        guard held. Rows go in the order of their ids, so that hubs saving the same jobs do not deadlock."""
+        guard held.
+
+        Rows go in the order of their ids, so that hubs which save the same jobs hardly ever deadlock (while
+        a table is small PostgreSQL may take them in another order); a deadlock is StoreUnavailable.
+        """
         rows.check_guards(changes)
         if not changes:
             return set()
@@ -76,13 +79,18 @@ class PostgresStore:
 
 def _document(changes: Sequence[Change]) -> str:
     """The save as JSON. Raises RowRefused for what JSON cannot carry."""
-    batch = _Batch([], [], [])
+    batch = _Batch([], [], [], [])
     for change in changes:
-        job, before = change.job, change.before
+        job = change.job
         rows.check_floats(change)
-        disks = rows.changed_disks(job, before)
-        batch.jobs.append(job if len(disks) == len(job.disks) else msgspec.structs.replace(job, disks=disks))
-        batch.dropped.extend(_Dropped(job.id, index) for index in rows.dropped_disks(job, before))
+        rows.check_disks(job)
+        disks = rows.disk_changes(job, change.before)
+        whole = len(disks.written) == len(job.disks)
+        batch.jobs.append(job if whole else msgspec.structs.replace(job, disks=disks.written))
+        if disks.added:
+            batch.added.extend([_DiskKey(job.id, index) for index in disks.added])
+        if disks.dropped:
+            batch.dropped.extend([_DiskKey(job.id, index) for index in disks.dropped])
         batch.events.extend(change.events)
     try:
         return _encode(batch).decode()

@@ -20,6 +20,7 @@ START_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
 """Each for one run of initdb or pg_ctl, seconds."""
 _ANSWER_TIMEOUT = 5.0
+_LINGER_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
 _ANSWER_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 _CONTROL_GRACE = 1.0  # for pg_ctl to say itself that the time is over
 _INTERRUPT_TIMEOUT = 2.0
@@ -35,7 +36,7 @@ class Postmaster:
     """
 
     def __init__(self, programs: Path, data: Path, log: Path, owner: Owner | None) -> None:
-        self.log = log
+        self._log = log
         self._programs = programs
         self._data = data
         self._owner = owner
@@ -81,12 +82,13 @@ class Postmaster:
 
     async def start(self, sockets: Path, settings: Mapping[str, str]) -> None:
         """Starts the server; returns when it takes connections on a socket in that directory."""
-        self._forget_the_dead()
+        await self._forget_the_dead()
+        (sockets / ".s.PGSQL.5432.lock").unlink(missing_ok=True)  # names the dead process, too
         with self._log_opened() as log:
             log.truncate(0)
         options = {**settings, "unix_socket_directories": str(sockets)}
         words = " ".join(f"-c {shlex.quote(f'{name}={value}')}" for name, value in options.items())
-        said = await self._control(START_TIMEOUT, "start", f"--log={self.log}", f"--options={words}")
+        said = await self._control(START_TIMEOUT, "start", f"--log={self._log}", f"--options={words}")
         if said is not None:
             raise StoreUnavailable(f"PostgreSQL does not start: {said}")
 
@@ -118,20 +120,26 @@ class Postmaster:
             return None
         return int(note[0]) if os.fsencode(self._data) in command.split(b"\0") else None
 
-    def _forget_the_dead(self) -> None:
+    async def _forget_the_dead(self) -> None:
         """Removes a postmaster.pid that is empty, or whose number is another process's by now or a zombie's:
-        PostgreSQL would not start beside it. As PostgreSQL does, it looks first for helpers that outlived the
-        server, by the shared memory that they hold; raises StoreUnavailable while there are any."""
+        PostgreSQL would not start beside it. As PostgreSQL does, it looks first for helpers that outlive the
+        server, by the shared memory that they hold; raises StoreUnavailable where they do not end."""
         if self.process() is not None:
             return
+        for pause in _LINGER_PAUSES:
+            if not self._lingers():
+                (self._data / "postmaster.pid").unlink(missing_ok=True)
+                return
+            await trio.sleep(pause)
+        raise StoreUnavailable("processes of a dead PostgreSQL server are still at work")
+
+    def _lingers(self) -> bool:
+        """Whether processes are attached to the shared memory that postmaster.pid names."""
         note = self._note()
-        key_and_id = note[6].split() if len(note) > 6 else []
-        segments = _SEGMENTS.read_text().splitlines()[1:] if _SEGMENTS.exists() else []
-        for line in segments:
-            key, segment, _, _, _, _, attached, *_ = line.split()
-            if [key, segment] == key_and_id and attached != "0":
-                raise StoreUnavailable("processes of a dead PostgreSQL server are still at work")
-        (self._data / "postmaster.pid").unlink(missing_ok=True)
+        if len(note) < 7 or not _SEGMENTS.exists():
+            return False
+        lines = [line.split() for line in _SEGMENTS.read_text().splitlines()[1:]]
+        return any(line[:2] == note[6].split() and line[6] != "0" for line in lines)
 
     async def _control(self, patience: float, command: str, *options: str) -> str | None:
         words = (command, f"--pgdata={self._data}", "--silent", "--wait", f"--timeout={patience:.0f}", *options)
@@ -155,11 +163,11 @@ class Postmaster:
             )
             if done.returncode == 0:
                 return None
-            return self._tail() or f"{program} ended with {done.returncode}"
+            return self.last_words() or f"{program} ended with {done.returncode}"
         return f"{program} did not end within {patience:g}s"
 
     def _log_opened(self) -> BinaryIO:
-        file = self.log.open("ab")
+        file = self._log.open("ab")
         if self._owner:
             os.fchown(file.fileno(), self._owner.uid, self._owner.gid)
         return file
@@ -171,9 +179,9 @@ class Postmaster:
         except FileNotFoundError:
             return []
 
-    def _tail(self) -> str:
+    def last_words(self) -> str:
         """The log's last lines, as one."""
-        lines = self.log.read_bytes()[-_LOG_TAIL:].decode(errors="replace").splitlines()
+        lines = self._log.read_bytes()[-_LOG_TAIL:].decode(errors="replace").splitlines()
         return "; ".join(line.strip() for line in lines if line.strip())
 
 

@@ -74,7 +74,8 @@ def shipped() -> Path:
 
 def reachable(programs: Path, home: Path, owner: Owner | None) -> Path:
     """The programs, or a copy of them under `home` where `owner` cannot reach them. Blocks for the copy, 40 MB."""
-    if owner is None or closed_to(owner, programs.resolve()) is None:
+    programs = programs.resolve()
+    if owner is None or closed_to(owner, programs) is None:
         return programs
     package = programs.parents[1]
     copy = home / "programs"

@@ -1,7 +1,9 @@
 """Rows: what both stores refuse before they write, and what of a job has to be written."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from math import isfinite
+
+import msgspec
 
 from sendensed.core.model import Disk, Job
 from sendensed.store import Change, RowRefused
@@ -42,24 +44,32 @@ def check_floats(change: Change) -> None:
         raise RowRefused(f"the job {job.id!r} holds a number that is not finite")
 
 
-def changed_disks(job: Job, before: Job | None) -> tuple[Disk, ...]:
-    """The disks of `job` that `before` has not or has otherwise."""
-    if before is None or not before.disks:
-        return job.disks
-    known = {disk.index: disk for disk in before.disks}
-    return tuple(disk for disk in job.disks if known.get(disk.index) != disk)
+def check_disks(job: Job) -> None:
+    """Raises RowRefused for a disk that stands twice."""
+    if len({disk.index for disk in job.disks}) < len(job.disks):
+        raise RowRefused(f"the job {job.id!r} has a disk twice")
 
 
-def dropped_disks(job: Job, before: Job | None) -> Iterator[int]:
-    """The indexes of disks that stand in `before` and no longer in `job`."""
-    if before is None or not before.disks:
-        return iter(())
-    kept = _indexes(job.disks)
-    return (index for index in _indexes(before.disks) if index not in kept)
+class DiskChanges(msgspec.Struct, frozen=True, gc=False):
+    """What becomes of a job's disks: those to write, and of these the new ones, and those to delete."""
+
+    written: tuple[Disk, ...]
+    added: tuple[int, ...]
+    dropped: tuple[int, ...]
 
 
-def _indexes(disks: Iterable[Disk]) -> dict[int, None]:
-    return dict.fromkeys(disk.index for disk in disks)
+def disk_changes(job: Job, before: Job | None) -> DiskChanges:
+    """The disks of `job` against those of `before`."""
+    known = {disk.index: disk for disk in before.disks} if before else {}
+    written = tuple([disk for disk in job.disks if known.get(disk.index) != disk])
+    if len(known) == len(job.disks) and all(disk.index in known for disk in written):
+        return DiskChanges(written, (), ())
+    kept = {disk.index for disk in job.disks}
+    return DiskChanges(
+        written,
+        tuple(disk.index for disk in written if disk.index not in known),
+        tuple(index for index in known if index not in kept),
+    )
 
 
 def _finite(value: float | None) -> bool:

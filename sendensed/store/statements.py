@@ -54,10 +54,11 @@ _ACTIVE = ", ".join(f"'{state}'" for state in sorted(ACTIVE))
 
 NOW = "SELECT clock_timestamp()"
 
-# $1 is {"jobs": [Job], "dropped": [{id, index}], "events": [Event]}. A job at revision 0 is new, any other
-# replaces the row of just that revision; whichever does not is left out with all that belongs to it, and
-# its id is returned. `saved` names the rows written by this statement, so the disks' and events' foreign
-# keys hold when they are checked, at its end.
+# $1 is {"jobs": [Job], "added": [{id, index}], "dropped": [{id, index}], "events": [Event]}. A job at revision
+# 0 is new, any other replaces the row of just that revision; whichever does not is left out with all that
+# belongs to it, and its id is returned. A job's disks are those that changed; those `added` have no row yet
+# (an upsert of all would lock each row before it writes it, at twice the log and time). `saved` names the
+# jobs written by this statement, so foreign keys hold when they are checked, at its end.
 SAVE = f"""
 WITH incoming AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset($1::jsonb -> 'jobs')
@@ -75,14 +76,20 @@ WITH incoming AS MATERIALIZED (
     RETURNING id
 ), saved AS MATERIALIZED (
     SELECT id FROM updated UNION ALL SELECT id FROM inserted
-), disks AS (
-    INSERT INTO backup_disks (backup_job_id, disk_index, {_listed(_DISK)})
-    SELECT incoming.id, d.index, {_listed(_DISK, "d.")}
+), disks AS MATERIALIZED (
+    SELECT incoming.id, d.*
     FROM incoming
         JOIN saved USING (id)
         CROSS JOIN LATERAL jsonb_to_recordset(incoming.disks) AS d ({_typed(_fields(Disk))})
-    ON CONFLICT (backup_job_id, disk_index)
-    DO UPDATE SET ({_listed(_DISK)}) = ROW ({_listed(_DISK, "excluded.")})
+), changed AS (
+    UPDATE backup_disks
+    SET ({_listed(_DISK)}) = ROW ({_listed(_DISK, "disks.")})
+    FROM disks
+    WHERE backup_job_id = disks.id AND disk_index = disks.index
+), added AS (
+    INSERT INTO backup_disks (backup_job_id, disk_index, {_listed(_DISK)})
+    SELECT id, index, {_listed(_DISK, "disks.")}
+    FROM disks JOIN jsonb_to_recordset($1::jsonb -> 'added') AS d (id text, index integer) USING (id, index)
 ), dropped AS (
     DELETE FROM backup_disks
     USING jsonb_to_recordset($1::jsonb -> 'dropped') AS d (id text, index integer) JOIN saved USING (id)

@@ -1,8 +1,22 @@
-"""Stores that fail on purpose, on top of one that does not."""
+"""Stores: one that fails on purpose, on top of one that does not, and saves in few words."""
 
 from collections import deque
 
-from sendensed.store import Store
+from msgspec.structs import replace
+
+from sendensed.core.model import Event, Job
+from sendensed.store import Change, Store
+
+
+def new(job: Job, *events: Event) -> Change:
+    """The first save of a job."""
+    return Change(job, None, events)
+
+
+async def saved(store: Store, job: Job, *events: Event) -> Job:
+    """The job as it stands after its first save."""
+    assert await store.save([new(job, *events)]) == {job.id}
+    return replace(job, revision=1)
 
 
 class FaultyStore:

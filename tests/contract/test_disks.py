@@ -1,0 +1,221 @@
+"""Disks: one contract for every kind of disk: in memory, a file, and a real block device where there is one."""
+
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from clientd.core import extents
+from clientd.core.extents import Extent
+from clientd.disk.file import FileDisks
+from clientd.disk.memory import MemoryDisk, MemoryDisks
+from clientd.disk.protocol import Disk
+from clientd.errors import DiskError
+from tests.fakes import disks as pictures
+
+BLOCK = 64 * 1024
+
+
+def _loop_device(path: Path) -> str | None:
+    command = ["losetup", "--find", "--show", str(path)]
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
+
+
+def _loop_devices_work() -> bool:
+    path = Path(f"/tmp/loop-probe-{os.getpid()}")
+    path.write_bytes(bytes(BLOCK))
+    device = _loop_device(path)
+    path.unlink()
+    if device is None:
+        print("no loop device here: the disks' contract is not checked on a block device", file=sys.stderr)
+        return False
+    subprocess.run(["losetup", "--detach", device], check=True)
+    return True
+
+
+KINDS = ["memory", "file", *(["device"] if _loop_devices_work() else [])]
+
+Source = Callable[[str], Disk]
+Target = Callable[[str], Disk]
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Iterator[contextlib.ExitStack]:
+    with contextlib.ExitStack() as stack:
+        yield stack
+
+
+def _attach(path: Path, stack: contextlib.ExitStack) -> str:
+    device = _loop_device(path)
+    assert device is not None
+    stack.callback(subprocess.run, ["losetup", "--detach", device], check=True)
+    return device
+
+
+def _draw(path: Path, picture: str) -> None:
+    with path.open("wb") as file:
+        file.truncate(len(picture) * BLOCK)
+        for at, each in enumerate(picture):
+            if each != "-":
+                file.seek(at * BLOCK)
+                file.write(pictures.content(each, BLOCK))
+
+
+@pytest.fixture
+def source(kind: str, tmp_path: Path, opened: contextlib.ExitStack) -> Source:
+    """Opens a source that shows a picture."""
+
+    def make(picture: str) -> Disk:
+        if kind == "memory":
+            return MemoryDisks(source=MemoryDisk(pictures.content(picture, BLOCK), "source")).source("source")
+        path = tmp_path / "source"
+        _draw(path, picture)
+        disk = FileDisks().source(_attach(path, opened) if kind == "device" else str(path))
+        opened.callback(disk.close)
+        return disk
+
+    return make
+
+
+@pytest.fixture
+def target(kind: str, tmp_path: Path, opened: contextlib.ExitStack) -> Target:
+    """Opens a target over old content that shows a picture."""
+
+    def make(picture: str) -> Disk:
+        size = len(picture) * BLOCK
+        if kind == "memory":
+            return MemoryDisks(target=MemoryDisk(pictures.content(picture, BLOCK), "target")).target(
+                "target", size
+            )
+        path = tmp_path / "target"
+        _draw(path, picture)
+        disk = FileDisks().target(_attach(path, opened) if kind == "device" else str(path), size)
+        opened.callback(disk.close)
+        return disk
+
+    return make
+
+
+def read(disk: Disk, offset: int, length: int) -> bytes:
+    buffer = bytearray(length)
+    disk.read_into(offset, memoryview(buffer))
+    return bytes(buffer)
+
+
+def test_a_source_reads_as_its_picture(source: Source) -> None:
+    disk = source("A0C-")
+    assert disk.size == 4 * BLOCK
+    assert read(disk, 0, disk.size) == pictures.content("A0C-", BLOCK)
+    assert read(disk, BLOCK - 1, 2) == b"A\0"
+
+
+def test_extents_never_call_data_a_hole_and_cover_the_range(source: Source) -> None:
+    disk = source("A-C--F-")
+    for offset, length in ((0, disk.size), (BLOCK // 2, 3 * BLOCK), (6 * BLOCK, BLOCK), (0, 0)):
+        found = list(disk.extents(offset, length))
+        assert extents.total(found) == length
+        for extent in found:
+            if extent.zero:
+                assert read(disk, extent.offset, extent.length) == bytes(extent.length)
+        position = offset
+        for extent in found:
+            assert extent.offset == position
+            position = extent.end
+
+
+def test_holes_are_reported_where_the_disk_knows_them(source: Source, kind: str) -> None:
+    found = extents.merge(source("A-C-").extents(0, 4 * BLOCK))
+    if kind == "device":
+        assert found == [Extent(0, 4 * BLOCK)]
+    else:
+        picture = [(0, False), (1, True), (2, False), (3, True)]
+        assert found == [Extent(at * BLOCK, BLOCK, zero) for at, zero in picture]
+
+
+def test_reading_past_the_end_names_the_disk_and_the_offset(source: Source) -> None:
+    disk = source("AB")
+    with pytest.raises(DiskError, match=f"at offset {2 * BLOCK} failed: it ends there") as caught:
+        read(disk, BLOCK, 2 * BLOCK)
+    assert caught.value.path == disk.path
+
+
+def test_what_is_written_is_read(target: Target) -> None:
+    disk = target("----")
+    disk.write(BLOCK, memoryview(b"x" * BLOCK))
+    disk.write(3 * BLOCK - 1, memoryview(b"yz"))
+    assert read(disk, BLOCK, BLOCK) == b"x" * BLOCK
+    assert read(disk, 3 * BLOCK - 2, 4) == b"\0yz\0"
+    disk.settle(0, disk.size)
+    disk.flush()
+
+
+def test_a_fresh_target_reads_as_zeros_and_others_keep_their_content(target: Target, kind: str) -> None:
+    disk = target("AB")
+    assert disk.fresh == (kind == "file")
+    assert read(disk, 0, disk.size) == (bytes(disk.size) if disk.fresh else pictures.content("AB", BLOCK))
+
+
+@pytest.mark.parametrize(("offset", "length"), [(0, 2 * BLOCK), (BLOCK + 7, 100), (BLOCK - 1, BLOCK + 2)])
+def test_a_zeroed_range_reads_as_zeros_and_its_neighbours_stay(target: Target, offset: int, length: int) -> None:
+    disk = target("----")
+    disk.write(0, memoryview(b"q" * disk.size))
+    disk.zero(offset, length)
+    wanted = bytearray(b"q" * disk.size)
+    wanted[offset : offset + length] = bytes(length)
+    assert read(disk, 0, disk.size) == wanted
+
+
+def test_writing_past_the_end_of_a_disk_of_fixed_size_is_refused(target: Target, kind: str) -> None:
+    disk = target("AB")
+    if kind == "file":
+        disk.write(disk.size, memoryview(b"x"))  # a file grows; the plan never asks for it
+    else:
+        with pytest.raises(DiskError, match=r"writing .* failed: ENOSPC"):
+            disk.write(disk.size, memoryview(b"x" * 512))
+
+
+def test_a_target_smaller_than_asked_for_is_refused(
+    kind: str, tmp_path: Path, opened: contextlib.ExitStack
+) -> None:
+    path = tmp_path / "small"
+    _draw(path, "A")
+    if kind == "file":
+        disk = FileDisks().target(str(path), 2 * BLOCK)
+        opened.callback(disk.close)
+        assert disk.size == 2 * BLOCK
+        return
+    name = _attach(path, opened) if kind == "device" else "small"
+    opener = MemoryDisks(small=MemoryDisk(bytes(BLOCK), "small")) if kind == "memory" else FileDisks()
+    with pytest.raises(DiskError, match=f"it has {BLOCK} bytes, {2 * BLOCK} are needed"):
+        opener.target(name, 2 * BLOCK)
+
+
+def test_a_missing_source_is_named(kind: str, tmp_path: Path) -> None:
+    opener = MemoryDisks() if kind == "memory" else FileDisks()
+    with pytest.raises(DiskError, match=r"opening .*missing failed: ENOENT"):
+        opener.source(str(tmp_path / "missing") if kind != "memory" else "missing")
+
+
+def test_threads_share_a_disk(target: Target) -> None:
+    disk = target("-" * 16)
+
+    def fill(at: int) -> None:
+        disk.write(at * BLOCK, memoryview(bytes([65 + at]) * BLOCK))
+        assert read(disk, at * BLOCK, BLOCK) == bytes([65 + at]) * BLOCK
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(fill, range(16)))
+    assert read(disk, 0, disk.size) == b"".join(bytes([65 + at]) * BLOCK for at in range(16))

@@ -1,0 +1,117 @@
+"""Disks: faults as values, and disk images as pictures.
+
+A picture has one letter a block: `A0C-` is a block of As, one of written zeros, one of Cs, and a hole.
+"""
+
+from collections.abc import Iterable
+
+from clientd.core.extents import Extent
+from clientd.disk.protocol import Disk
+from clientd.errors import DiskError
+
+BLOCK = 4096
+_DOING = {
+    "extents": "mapping",
+    "read_into": "reading",
+    "write": "writing",
+    "zero": "zeroing",
+    "flush": "flushing",
+}
+
+
+def content(picture: str, block: int = BLOCK) -> bytes:
+    """The bytes of a picture."""
+    return b"".join((b"\0" if each in "0-" else each.encode()) * block for each in picture)
+
+
+def extents(picture: str, block: int = BLOCK) -> list[Extent]:
+    """A picture's blocks as extents, one each: holes read as zeros, everything else is data."""
+    return [Extent(at * block, block, zero=each == "-") for at, each in enumerate(picture)]
+
+
+class FaultyDisk:
+    """A disk that fails where it is told to. A fault that was not used is an error of the test: see `unused`."""
+
+    def __init__(self, base: Disk) -> None:
+        self.base = base
+        self._faults: list[tuple[str, OSError, int]] = []
+
+    def fail(self, call: str, error: OSError, times: int = 1) -> "FaultyDisk":
+        """The next `times` calls of this method fail with the error; later ones go through."""
+        self._faults.append((call, error, times))
+        return self
+
+    @property
+    def unused(self) -> list[tuple[str, OSError, int]]:
+        """Faults that nobody ran into."""
+        return self._faults
+
+    @property
+    def path(self) -> str:
+        return self.base.path
+
+    @property
+    def size(self) -> int:
+        return self.base.size
+
+    @property
+    def fresh(self) -> bool:
+        return self.base.fresh
+
+    def extents(self, offset: int, length: int) -> Iterable[Extent]:
+        self._strike("extents", offset)
+        return self.base.extents(offset, length)
+
+    def read_into(self, offset: int, view: memoryview) -> None:
+        self._strike("read_into", offset)
+        self.base.read_into(offset, view)
+
+    def write(self, offset: int, view: memoryview) -> None:
+        self._strike("write", offset)
+        self.base.write(offset, view)
+
+    def zero(self, offset: int, length: int) -> None:
+        self._strike("zero", offset)
+        self.base.zero(offset, length)
+
+    def settle(self, offset: int, length: int) -> None:
+        self.base.settle(offset, length)
+
+    def flush(self) -> None:
+        self._strike("flush", None)
+        self.base.flush()
+
+    def close(self) -> None:
+        self.base.close()
+
+    def _strike(self, call: str, offset: int | None) -> None:
+        for at, (faulty, error, times) in enumerate(self._faults):
+            if faulty == call:
+                self._faults[at : at + 1] = [(call, error, times - 1)] if times > 1 else []
+                raise DiskError.of(error, self.base.path, _DOING[call], offset)
+
+
+class GivenDisks:
+    """Hands out the disks it was made with; checks at the end that every fault was used and all are closed."""
+
+    def __init__(self, **disks: Disk) -> None:
+        self.disks = disks
+
+    def source(self, name: str) -> Disk:
+        return self._find(name)
+
+    def target(self, name: str, size: int) -> Disk:
+        disk = self._find(name)
+        if disk.size < size:
+            raise DiskError(name, "opening", None, f"it has {disk.size} bytes, {size} are needed")
+        return disk
+
+    def check(self) -> None:
+        """Raises AssertionError for a fault nobody ran into."""
+        for name, disk in self.disks.items():
+            assert not getattr(disk, "unused", []), f"unused faults of {name}"
+
+    def _find(self, name: str) -> Disk:
+        if name not in self.disks:
+            raise DiskError(name, "opening", None, "ENOENT (No such file or directory)")
+        return self.disks[name]
