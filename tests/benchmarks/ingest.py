@@ -22,31 +22,21 @@ import trio
 _JOBS = 512
 
 
+_DISK = (
+    b'{"disk_index":%d,"bytes_transferred":%%d,"total_bytes":1000000000000,'
+    b'"progress_percent":1.5,"status":"running"}'
+)
+_BODY = (
+    b'{"status":"running","current_phase":"transferring","bytes_transferred":%%d,"total_bytes":4000000000000,'
+    b'"transfer_speed_bps":100000000,"progress_percent":1.5,"disks":[%b],"attempt":1,"sequence":%%d,'
+    b'"vm_name":"benchmark","timestamp":"2026-11-23T02:14:07Z"}' % b",".join(_DISK % n for n in range(4))
+)
+
+
 def body(sequence: int) -> bytes:
-    disks = [
-        {
-            "disk_index": n,
-            "bytes_transferred": sequence * 1_000_000 + n,
-            "total_bytes": 10**12,
-            "progress_percent": 1.5,
-            "status": "running",
-        }
-        for n in range(4)
-    ]
-    said = {
-        "status": "running",
-        "current_phase": "transferring",
-        "bytes_transferred": sequence * 4_000_000,
-        "total_bytes": 4 * 10**12,
-        "transfer_speed_bps": 100_000_000,
-        "progress_percent": 1.5,
-        "disks": disks,
-        "attempt": 1,
-        "sequence": sequence,
-        "vm_name": "benchmark",
-        "timestamp": "2026-11-23T02:14:07Z",
-    }
-    return json.dumps(said, separators=(",", ":")).encode()
+    """An update of 4 disks, about 700 bytes."""
+    done = sequence * 1_000_000
+    return _BODY % (4 * done, done, done, done, done, sequence)
 
 
 async def connection(port: int, jobs: list[str], until: float, times: list[float]) -> dict[str, int]:
