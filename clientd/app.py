@@ -15,7 +15,7 @@ A job is one nursery. It drains from left to right: the copiers end, the job sen
 the last update, the sender has `final_wait` seconds to deliver it.
 """
 
-from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 import structlog
@@ -64,7 +64,7 @@ class Stops:
         """The first reason counts. A job that has ended cannot be stopped any more."""
         try:
             self.send.send_nowait(Stop(reason))
-        except (trio.WouldBlock, trio.BrokenResourceError):
+        except trio.WouldBlock:
             return
 
 
@@ -106,7 +106,8 @@ async def run_job(
     log.info("job started", job_id=order.identity.job_id, disks=count, attempt=order.identity.attempt)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(deliver)
-        nursery.start_soon(_copy, order.pairs, disks, tallies, stops, events_in, settings)
+        copying = partial(job_actor.run, settings=settings.copy)
+        nursery.start_soon(copying, order.pairs, disks, tallies, stops.receive, events_in)
         final = await aggregator.run(
             order.identity,
             count,
@@ -122,15 +123,3 @@ async def run_job(
     if not delivery.end_known:
         log.warning("the hub does not know the end of this job", job_id=order.identity.job_id)
     return Outcome(final, delivery.sent, delivery.end_known, delivery.superseded)
-
-
-async def _copy(
-    pairs: Sequence[Pair],
-    disks: Disks,
-    tallies: Sequence[DiskTally],
-    stops: Stops,
-    events: trio.MemorySendChannel[state.Event],
-    settings: Settings,
-) -> None:
-    with stops.receive:
-        await job_actor.run(pairs, disks, tallies, stops.receive, events, settings=settings.copy)

@@ -88,9 +88,17 @@ async def run(
             if job.ended:
                 return Final(job, counts, body, now - began)
             with trio.move_on_at(min(now + settings.poll, decision.due)):
-                event = await inbox.receive()
+                event = await _next(inbox)
                 job = state.apply(job, event)
                 _log(event, job, now - began)
+
+
+async def _next(inbox: trio.MemoryReceiveChannel[state.Event]) -> state.Event:
+    try:
+        return await inbox.receive()
+    except trio.EndOfChannel:
+        await trio.lowlevel.checkpoint()  # a crash upstream cancels us here, so that it leaves alone
+        raise
 
 
 def _log(event: state.Event, job: state.Job, seconds: float) -> None:

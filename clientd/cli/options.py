@@ -3,7 +3,6 @@
 import argparse
 import os
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from typing import NoReturn
 
 from clientd import config
@@ -78,6 +77,8 @@ def parser() -> Parser:
 
 def version() -> str:
     """The distribution's version."""
+    from importlib import metadata  # late: --help does not need it
+
     return metadata.version("sendense")
 
 

@@ -74,8 +74,8 @@ class FileDisk:
                 yield Extent(offset, data - offset, zero=True)
             if data >= stop:
                 return
-            hole = self._seek(data, os.SEEK_HOLE, stop) or stop
-            offset = max(hole, data + 1)
+            hole = self._seek(data, os.SEEK_HOLE, stop)
+            offset = hole if hole is not None and hole > data else stop
             yield Extent(data, offset - data)
 
     def read_into(self, offset: int, view: memoryview) -> None:

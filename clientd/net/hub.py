@@ -64,11 +64,11 @@ class HttpHub:
         return _meaning(response, answer)
 
     async def _read(self, response: httpx.Response) -> bytes:
-        answer = b""
-        async for part in response.aiter_raw():
-            answer += part
-            if len(answer) > self._settings.answer_bytes:
-                raise HubUnavailable(f"the answer is longer than {self._settings.answer_bytes} bytes")
+        most, answer = self._settings.answer_bytes, b""
+        async for part in response.aiter_raw():  # to its end: httpx's generators must not be left half-way
+            answer = (answer + part)[: most + 1]
+        if len(answer) > most:
+            raise HubUnavailable(f"the answer is longer than {most} bytes")
         return answer
 
 

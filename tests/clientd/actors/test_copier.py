@@ -1,0 +1,165 @@
+"""Copier: one disk, its workers, its flush, and how it stops."""
+
+import errno
+import threading
+
+import pytest
+import trio
+
+from clientd.actors import copier
+from clientd.config import CopySettings
+from clientd.core import plan
+from clientd.core.job import DiskCopied, DiskStarted, DiskWritten
+from clientd.core.progress import Count
+from clientd.disk.memory import MemoryDisk
+from clientd.disk.pace import Pace
+from clientd.disk.tally import DiskTally
+from clientd.errors import DiskError
+from tests.fakes import disks as pictures
+from tests.fakes.disks import FaultyDisk
+
+SETTINGS = CopySettings(chunk=pictures.BLOCK, workers=3)
+
+
+class Copy:
+    """One copy from a picture, with what it left behind."""
+
+    def __init__(self, picture: str = "A0C-" * 8, source=None, target=None, settings=SETTINGS):
+        self.source = source or MemoryDisk(pictures.content(picture), "source")
+        self.target = target or MemoryDisk(bytes(self.source.size), "target", fresh=True)
+        self.plan = plan.full(self.source.extents(0, self.source.size), self.source.size)
+        self.tally = DiskTally()
+        self.settings = settings
+        self.send, self.receive = trio.open_memory_channel(5)
+
+    async def run(self):
+        await copier.run(
+            0,
+            self.source,
+            self.target,
+            self.plan,
+            self.tally,
+            self.send,
+            settings=self.settings,
+            pace=Pace(self.settings.rate),
+            limiter=trio.CapacityLimiter(8),
+        )
+
+    @property
+    def events(self):
+        found = []
+        while self.receive.statistics().current_buffer_used:
+            found.append(self.receive.receive_nowait())
+        return found
+
+
+class Gate(MemoryDisk):
+    """A target whose writes wait until they are let through."""
+
+    def __init__(self, size: int):
+        super().__init__(bytes(size), "gate", fresh=True)
+        self.entered = threading.Event()
+        self.open = threading.Event()
+
+    def write(self, offset, view):
+        self.entered.set()
+        assert self.open.wait(10)
+        super().write(offset, view)
+
+
+async def test_a_disk_is_copied_flushed_and_reported_in_this_order():
+    copy = Copy()
+    await copy.run()
+    assert copy.target.flushed == copy.source.content
+    assert copy.events == [DiskStarted(0), DiskWritten(0), DiskCopied(0)]
+    count = copy.tally.read()
+    assert count.examined == count.copied == count.durable == copy.plan.total_bytes
+
+
+async def test_an_empty_disk_is_a_copied_disk():
+    copy = Copy("")
+    await copy.run()
+    assert copy.events[-1] == DiskCopied(0)
+
+
+@pytest.mark.parametrize(
+    ("call", "doing", "where"),
+    [("read_into", "reading", "source"), ("write", "writing", "target"), ("flush", "flushing", "target")],
+)
+async def test_a_failing_disk_ends_the_copy_with_its_name(call, doing, where):
+    plain = Copy("A" * 20)
+    faulty = FaultyDisk(getattr(plain, where)).fail(call, OSError(errno.EIO, "broken"))
+    copy = Copy(**{"source": plain.source, "target": plain.target, where: faulty})
+    with pytest.raises(DiskError, match=f"{doing} {where}.* failed: EIO"):
+        await copy.run()
+    assert DiskCopied(0) not in copy.events
+    assert copy.tally.read().durable == 0
+    assert not faulty.unused
+
+
+async def test_the_other_workers_stop_at_their_next_chunk():
+    copy = Copy("A" * 500)
+    copy.source = FaultyDisk(copy.source).fail("read_into", OSError(errno.EIO, "broken"))
+    copy.settings = CopySettings(chunk=pictures.BLOCK, workers=1)
+    with pytest.raises(DiskError):
+        await copy.run()
+    assert copy.tally.read().copied == 0
+
+
+async def test_cancellation_lets_each_worker_finish_its_chunk_and_no_more():
+    gate = Gate(50 * pictures.BLOCK)
+    copy = Copy("A" * 50, target=gate)
+    scope = trio.CancelScope()
+
+    async def run():
+        with scope:
+            await copy.run()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        await trio.to_thread.run_sync(gate.entered.wait)
+        scope.cancel()
+        await trio.testing.wait_all_tasks_blocked()
+        gate.open.set()
+    count = copy.tally.read()
+    assert 0 < count.copied <= 3 * pictures.BLOCK
+    assert count.copied == count.examined
+    assert copy.events == [DiskStarted(0)]
+
+
+async def test_cancellation_does_not_wait_for_a_flush():
+    entered, leave = threading.Event(), threading.Event()
+
+    class SlowFlush(MemoryDisk):
+        def flush(self):
+            entered.set()
+            assert leave.wait(10)
+
+    copy = Copy("A", target=SlowFlush(bytes(pictures.BLOCK), "slow", fresh=True))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(copy.run)
+        await trio.to_thread.run_sync(entered.wait)
+        nursery.cancel_scope.cancel()
+    leave.set()
+    assert copy.events == [DiskStarted(0), DiskWritten(0)]
+
+
+async def test_a_rate_limit_does_not_hold_up_a_cancellation():
+    copy = Copy("A" * 50, settings=CopySettings(chunk=pictures.BLOCK, rate=1))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(copy.run)
+        await copy.receive.receive()
+        nursery.cancel_scope.cancel()
+    assert copy.tally.read().copied == 0
+
+
+async def test_a_disk_of_which_bytes_were_left_out_is_never_reported_as_copied():
+    class Forgetful(DiskTally):
+        def read(self):
+            return Count()
+
+    copy = Copy("AA")
+    copy.tally = Forgetful()
+    with pytest.raises(DiskError, match="0 of 8192 bytes were copied"):
+        await copy.run()
+    assert copy.events == [DiskStarted(0)]

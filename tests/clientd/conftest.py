@@ -1,0 +1,38 @@
+"""What clientd's tests share: a still environment, and an order of one or more disks."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from clientd.core.job import Identity
+
+
+class StillEnvironment:
+    """The same moment, the middle of chance, numbered ids; remembers the failpoints that were passed."""
+
+    def __init__(self) -> None:
+        self.passed: list[str] = []
+        self._ids = 0
+
+    def wall(self) -> datetime:
+        return datetime(2026, 11, 23, 2, 14, 7, tzinfo=UTC)
+
+    def random(self) -> float:
+        return 0.5
+
+    def new_id(self) -> str:
+        self._ids += 1
+        return f"id-{self._ids}"
+
+    async def failpoint(self, name: str) -> None:
+        self.passed.append(name)
+
+
+@pytest.fixture
+def environment():
+    return StillEnvironment()
+
+
+@pytest.fixture
+def identity():
+    return Identity("backup-web01-20261123-021407", "backup", 1, "web01", "clientd/test")

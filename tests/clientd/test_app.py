@@ -1,0 +1,163 @@
+"""App: a whole job in memory, from order to outcome."""
+
+import errno
+
+import pytest
+import trio
+
+from clientd import app
+from clientd.actors.job import Pair
+from clientd.config import CopySettings, Settings, TelemetrySettings
+from clientd.disk.memory import MemoryDisk, MemoryDisks
+from clientd.environment import SystemEnvironment
+from clientd.errors import HubUnavailable
+from schemas.telemetry import Acknowledgement
+from tests.fakes import disks as pictures
+from tests.fakes.disks import FaultyDisk, GivenDisks
+from tests.fakes.hub import MemoryHub
+
+
+def settings(rate: int = 0, **telemetry) -> Settings:
+    return Settings(copy=CopySettings(chunk=65536, rate=rate), telemetry=TelemetrySettings(**telemetry))
+
+
+class Started:
+    def __init__(self, identity, environment, disks, count, hub=None, chosen=None):
+        self.hub = hub or MemoryHub()
+        self.stops = app.Stops()
+        self.disks = disks
+        self.outcome = None
+        self._order = app.Order(identity, tuple(Pair(f"s{index}", f"t{index}") for index in range(count)))
+        self._environment = environment
+        self._settings = chosen or settings()
+
+    async def run(self):
+        self.outcome = await app.run_job(
+            self._order,
+            self.disks,
+            self.hub,
+            self.stops,
+            environment=self._environment,
+            settings=self._settings,
+            show=lambda body: None,
+        )
+        return self.outcome
+
+    @property
+    def told(self):
+        return self.hub.told
+
+
+def two_disks() -> MemoryDisks:
+    return MemoryDisks(
+        s0=MemoryDisk(pictures.content("A-B0" * 50), "s0"), s1=MemoryDisk(pictures.content("CC--"), "s1")
+    )
+
+
+async def test_a_job_is_copied_and_the_hub_knows_its_end(identity, environment):
+    job = Started(identity, environment, two_disks(), 2)
+    outcome = await job.run()
+    assert outcome.final.job.status == "completed"
+    assert outcome.end_known
+    assert outcome.updates_sent == len(job.told)
+    assert job.told[0].status == "running"
+    assert job.told[0].current_phase == "starting"
+    end = job.told[-1]
+    assert (end.status, end.progress_percent, end.error) == ("completed", 100, "")
+    assert end.bytes_transferred == end.total_bytes == sum(disk.bytes_transferred for disk in end.disks) > 0
+    assert [disk.status for disk in end.disks] == ["completed"] * 2
+    sequences = [update.sequence for update in job.told]
+    assert sequences == sorted(set(sequences))
+    for index in range(2):
+        assert job.disks.disks[f"t{index}"].flushed == job.disks.disks[f"s{index}"].content
+
+
+async def test_a_failed_disk_is_an_outcome_and_the_hub_hears_why(identity, environment):
+    broken = FaultyDisk(MemoryDisk(bytes(8192), "t0", fresh=True)).fail("write", OSError(errno.ENOSPC, "full"))
+    disks = GivenDisks(s0=MemoryDisk(pictures.content("AB"), "s0"), t0=broken)
+    job = Started(identity, environment, disks, 1)
+    outcome = await job.run()
+    assert outcome.final.job.status == "failed"
+    assert job.told[-1].status == "failed"
+    assert job.told[-1].error == "disk 0: writing t0 at offset 0 failed: ENOSPC (full)"
+    assert job.told[-1].disks[0].status == "failed"
+    disks.check()
+
+
+async def test_a_silent_hub_does_not_delay_the_copy_and_the_wait_for_it_is_bounded(identity, environment):
+    hub = MemoryHub()
+    hub.hold()
+    job = Started(identity, environment, two_disks(), 2, hub, settings(final_wait=0.01))
+    outcome = await job.run()
+    assert outcome.final.job.status == "completed"
+    assert (outcome.updates_sent, outcome.end_known) == (0, False)
+
+
+async def test_a_hub_that_comes_back_learns_the_end(identity, environment):
+    hub = MemoryHub(*[HubUnavailable("away")] * 3)
+    chosen = settings(final_wait=10, backoff_least=0.01, backoff_most=0.02)
+    job = Started(identity, environment, two_disks(), 2, hub, chosen)
+    outcome = await job.run()
+    assert outcome.end_known
+    assert job.told[-1].status == "completed"
+
+
+@pytest.mark.parametrize("command", ["cancel", "superseded"])
+async def test_the_hub_s_command_ends_the_job(identity, environment, command):
+    hub = MemoryHub(Acknowledgement(), Acknowledgement(command=command))
+    disks = MemoryDisks(s0=MemoryDisk(pictures.content("A" * 500), "s0"))
+    job = Started(identity, environment, disks, 1, hub, settings(rate=1))
+    outcome = await job.run()
+    assert outcome.final.job.status == "cancelled"
+    assert outcome.superseded == (command == "superseded")
+    assert outcome.end_known == (command == "cancel")
+    assert disks.disks["t0"].closed
+    if command == "cancel":
+        assert (job.told[-1].status, job.told[-1].error) == ("cancelled", "cancelled at the hub")
+    else:
+        assert len(hub.pushes) == 2
+
+
+async def test_the_first_stop_counts(identity, environment):
+    disks = MemoryDisks(s0=MemoryDisk(pictures.content("A" * 500), "s0"))
+    job = Started(identity, environment, disks, 1, chosen=settings(rate=1))
+    job.stops.stop("stopped by SIGTERM")
+    job.stops.stop("stopped by SIGINT")
+    outcome = await job.run()
+    assert outcome.final.job.error == "stopped by SIGTERM"
+    assert job.told[-1].error == "stopped by SIGTERM"
+
+
+async def test_a_hard_cancel_closes_the_disks_and_does_not_claim_an_end(identity, environment):
+    disks = MemoryDisks(s0=MemoryDisk(pictures.content("A" * 500), "s0"))
+    job = Started(identity, environment, disks, 1, chosen=settings(rate=1))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(job.run)
+        await job.hub.wait_until(lambda hub: hub.told and hub.told[-1].current_phase == "transferring")
+        nursery.cancel_scope.cancel()
+    assert job.outcome is None
+    assert {update.status for update in job.told} == {"running"}
+    assert disks.disks["t0"].closed
+
+
+async def test_a_bug_in_the_copy_is_the_root_cause_that_leaves(identity, environment):
+    class Broken(MemoryDisk):
+        def read_into(self, offset, view):
+            raise ZeroDivisionError
+
+    job = Started(identity, environment, MemoryDisks(s0=Broken(b"x" * 5000, "s0")), 1)
+    with pytest.raises(BaseExceptionGroup) as caught:
+        await job.run()
+    causes = caught.value
+    while isinstance(causes, BaseExceptionGroup):
+        assert len(causes.exceptions) == 1
+        causes = causes.exceptions[0]
+    assert isinstance(causes, ZeroDivisionError)
+
+
+async def test_the_real_environment_gives_utc_chance_and_fresh_ids():
+    real = SystemEnvironment()
+    assert real.wall().utcoffset().total_seconds() == 0
+    assert 0 <= real.random() < 1
+    assert real.new_id() != real.new_id()
+    await real.failpoint("anywhere")

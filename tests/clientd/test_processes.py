@@ -1,0 +1,246 @@
+"""Processes: the real `clientd run`, with real files, real signals and a hub on loopback."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import trio
+
+from schemas.telemetry import Acknowledgement
+from tests.fakes.hub import HttpHub, Reply
+
+MIB = 2**20
+NOWHERE = "http://127.0.0.1:9"
+
+
+def _mounted(path: Path) -> bool:
+    command = ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(path)]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+class Ran:
+    """A process that has ended."""
+
+    def __init__(self, process: subprocess.CompletedProcess):
+        self.code = process.returncode
+        self.result = json.loads(process.stdout.splitlines()[-1]) if process.stdout else None
+        self.log = [json.loads(line) for line in process.stderr.splitlines() if line.startswith(b"{")]
+        self.stderr = process.stderr.decode()
+
+
+def command(job_id: str, hub: str, pairs, *more: str) -> list[str]:
+    disks = [f"--disk={source}={target}" for source, target in pairs]
+    return [sys.executable, "-m", "clientd", "run", "--json", "--job-id", job_id, "--hub", hub, *disks, *more]
+
+
+async def run(*arguments) -> Ran:
+    with trio.fail_after(60):
+        return Ran(
+            await trio.run_process(command(*arguments), capture_stdout=True, capture_stderr=True, check=False)
+        )
+
+
+class Running:
+    """A process under way; `ended` has what it left."""
+
+    def __init__(self, nursery: trio.Nursery, *arguments):
+        self._arguments = arguments
+        self.ended: Ran | None = None
+        self._nursery = nursery
+        self._over = trio.Event()
+
+    async def start(self) -> "Running":
+        async def wait(task_status):
+            process = await trio.run_process(
+                command(*self._arguments),
+                capture_stdout=True,
+                capture_stderr=True,
+                check=False,
+                task_status=task_status,
+            )
+            self.ended = Ran(process)
+            self._over.set()
+
+        self.process = await self._nursery.start(wait)
+        return self
+
+    async def over(self) -> Ran:
+        with trio.fail_after(60):
+            await self._over.wait()
+        return self.ended
+
+
+@pytest.fixture
+async def hub(nursery):
+    return await HttpHub.start(nursery)
+
+
+@pytest.fixture
+def dense(tmp_path):
+    path = tmp_path / "dense"
+    path.write_bytes(os.urandom(5 * MIB + 12345))
+    return path
+
+
+@pytest.fixture
+def sparse(tmp_path):
+    path = tmp_path / "sparse"
+    with path.open("wb") as file:
+        file.truncate(64 * MIB)
+        for at in (0, 9, 10, 40):
+            file.seek(at * MIB)
+            file.write(os.urandom(MIB))
+        file.seek(20 * MIB)
+        file.write(bytes(4 * MIB))
+    return path
+
+
+def transferring(update) -> bool:
+    return update.current_phase == "transferring" and update.bytes_transferred > 0
+
+
+async def test_dense_and_sparse_files_are_copied_and_the_hub_is_told_the_truth(hub, dense, sparse, tmp_path):
+    pairs = [(dense, tmp_path / "d=1"), (sparse, tmp_path / "s")]
+    ran = await run("backup-web 01/ä-20261123-021407", hub.url, pairs, "--vm-name", "web 01")
+    assert ran.code == 0, ran.stderr
+    for source, target in pairs:
+        assert target.read_bytes() == source.read_bytes()
+        assert target.stat().st_blocks <= source.stat().st_blocks + 64
+        assert target.stat().st_mode & 0o777 == 0o600
+    assert sparse.stat().st_blocks - pairs[1][1].stat().st_blocks >= 4 * MIB / 512 - 64
+    first, end = hub.told[0], hub.told[-1]
+    assert (first.status, first.current_phase) == ("running", "starting")
+    assert (end.status, end.current_phase, end.progress_percent) == ("completed", "finalizing", 100)
+    assert end.bytes_transferred == end.total_bytes == dense.stat().st_size + 8 * MIB
+    assert [disk.status for disk in end.disks] == ["completed", "completed"]
+    assert end.vm_name == "web 01"
+    assert end.sender.startswith("clientd/")
+    result = ran.result
+    assert (result["status"], result["updates_sent"], result["end_known"]) == ("completed", len(hub.told), True)
+    assert result["bytes_transferred"] == result["total_bytes"] == end.total_bytes
+    assert [disk["status"] for disk in result["disks"]] == ["completed", "completed"]
+    said = [line["event"] for line in ran.log]
+    assert said[0] == "job started"
+    assert said.count("disk copied") == 2
+    assert said[-1] == "job ended"
+
+
+async def test_an_unreachable_hub_changes_nothing_but_a_line_on_stderr(dense, tmp_path):
+    ran = await run("backup-x", NOWHERE, [(dense, tmp_path / "copy")], "--final-wait", "0")
+    assert ran.code == 0
+    assert (tmp_path / "copy").read_bytes() == dense.read_bytes()
+    assert (ran.result["status"], ran.result["end_known"]) == ("completed", False)
+    assert ran.log[-1]["event"] == "the hub does not know the end of this job"
+
+
+async def test_a_hub_that_never_answers_does_not_hold_up_the_copy(hub, dense, tmp_path):
+    hub.replies.extend([Reply(silent=True)] * 9)
+    ran = await run("backup-x", hub.url, [(dense, tmp_path / "copy")], "--final-wait", "0.1")
+    assert ran.code == 0
+    assert ran.result["seconds"] < 10  # a push alone would wait as long for its answer
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+async def test_a_signal_stops_the_copy_and_the_hub_hears_it(hub, dense, tmp_path, nursery, number, code):
+    pairs = [(dense, tmp_path / "copy")]
+    running = await Running(nursery, "backup-x", hub.url, pairs, "--max-rate", "100K").start()
+    await hub.wait_until(transferring)
+    running.process.send_signal(number)
+    ran = await running.over()
+    assert ran.code == code
+    assert ran.result["status"] == "cancelled"
+    assert (hub.told[-1].status, hub.told[-1].error) == ("cancelled", f"stopped by {number.name}")
+    assert hub.told[-1].bytes_transferred < hub.told[-1].total_bytes
+    assert hub.told[-1].disks[0].status == "cancelled"
+
+
+async def test_a_second_signal_does_not_wait_for_the_hub(hub, dense, tmp_path, nursery):
+    pairs = [(dense, tmp_path / "copy")]
+    running = await Running(nursery, "backup-x", hub.url, pairs, "--max-rate", "100K").start()
+    await hub.wait_until(transferring)
+    hub.replies.extend([Reply(503, headers={"retry-after": "60"})] * 99)
+    running.process.send_signal(signal.SIGTERM)
+    while not hub.replies or len(hub.replies) > 97:
+        await trio.testing.wait_all_tasks_blocked(0.01)
+    running.process.send_signal(signal.SIGTERM)
+    assert (await running.over()).code == 143
+
+
+@pytest.mark.parametrize("order", ["cancel", "superseded"])
+async def test_the_hub_can_end_a_job(hub, dense, tmp_path, order):
+    hub.rule = lambda update: Acknowledgement(command=order if transferring(update) else "continue")
+    ran = await run("backup-x", hub.url, [(dense, tmp_path / "copy")], "--max-rate", "400K")
+    assert ran.code == 1
+    assert ran.result["status"] == "cancelled"
+    if order == "cancel":
+        assert (hub.told[-1].status, hub.told[-1].error) == ("cancelled", "cancelled at the hub")
+    else:
+        assert hub.told[-1].status == "running"
+
+
+async def test_a_source_cut_short_under_way_fails_and_names_the_offset(hub, dense, tmp_path, nursery):
+    pairs = [(dense, tmp_path / "copy")]
+    running = await Running(nursery, "backup-x", hub.url, pairs, "--max-rate", "1M", "--workers", "1").start()
+    await hub.wait_until(transferring)
+    os.truncate(dense, MIB)
+    ran = await running.over()
+    assert ran.code == 1
+    assert ran.result["status"] == "failed"
+    assert f"disk 0: reading {dense} at offset " in hub.told[-1].error
+    assert "it ends there, though it had" in hub.told[-1].error
+    assert hub.told[-1].disks[0].status == "failed"
+
+
+async def test_a_full_target_fails_and_names_disk_and_offset(hub, dense, sparse, tmp_path):
+    small = tmp_path / "small"
+    small.mkdir()
+    mounted = _mounted(small)
+    if not mounted:
+        print("no tmpfs may be mounted here: a full target is one over the file size limit", file=sys.stderr)
+        limited = ["prlimit", f"--fsize={2 * MIB}"]
+    try:
+        pairs = [(sparse, tmp_path / "s"), (dense, small / "copy")]
+        prefix = [] if mounted else limited
+        with trio.fail_after(60):
+            ran = Ran(
+                await trio.run_process(
+                    [*prefix, *command("backup-x", hub.url, pairs)],
+                    capture_stdout=True,
+                    capture_stderr=True,
+                    check=False,
+                )
+            )
+    finally:
+        if mounted:
+            subprocess.run(["umount", str(small)], check=True)
+    assert ran.code == 1
+    end = hub.told[-1]
+    assert end.status == "failed"
+    assert end.current_phase != "finalizing"
+    if mounted:
+        assert f"disk 1: writing {small / 'copy'} at offset " in end.error
+        assert "ENOSPC (No space left on device)" in end.error
+        assert end.disks[1].status == "failed"
+        assert end.disks[1].bytes_transferred <= 2 * MIB
+    else:
+        assert "EFBIG" in end.error
+    assert ran.result["error"] == end.error
+
+
+async def test_a_job_that_already_ended_is_not_undone_by_a_signal(hub, dense, tmp_path, nursery):
+    hub.replies.extend([Reply(503)] * 999)
+    pairs = [(dense, tmp_path / "copy")]
+    running = await Running(nursery, "backup-x", hub.url, pairs, "--max-rate", "100M").start()
+    with trio.fail_after(20):
+        while not (tmp_path / "copy").exists() or len(hub.heads) < 3:
+            await trio.testing.wait_all_tasks_blocked(0.01)
+    running.process.send_signal(signal.SIGTERM)
+    hub.replies.clear()
+    ran = await running.over()
+    assert ran.code in (0, 143)
+    assert (ran.code == 0) == (ran.result["status"] == "completed")
+    assert hub.told[-1].status == ran.result["status"]
