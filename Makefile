@@ -1,23 +1,28 @@
-# make demo   two real disk images copied and watched live, on an embedded PostgreSQL
-# make test   every test, installing what they need; make check adds format, lint and types
+## make demo   two real disk images copied and watched live, on an embedded PostgreSQL
+## make test   every test, installing what they need; make check adds format, lint and types
+## make bench  the benchmarks: peers side by side, printed as ratios
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
 
 help:
-	@sed -n 's/^# //p' Makefile; echo '# make bench  the benchmarks: peers side by side, printed as ratios'
+	@sed -n 's/^## //p' Makefile
+
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
 
 # One stamp per lock: an environment is rebuilt only when its lock or the project's own metadata changes.
-.venv/runtime: requirements/runtime.txt pyproject.toml
+.venv/runtime: requirements/pip.txt requirements/runtime.txt pyproject.toml
 	@.ci/apt-install module:ensurepip=python3-venv
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(PIP) --require-hashes -r requirements/pip.txt
+	@$(PIP) --require-hashes -r requirements/runtime.txt
+	@$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
 
 .venv/test: .venv/runtime requirements/test.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/test.txt
+	@$(PIP) --require-hashes -r requirements/test.txt
 	@touch $@
 
 sendensed/web/vendor/.ready: sendensed/web/package-lock.json .ci/build-web | .venv/runtime
@@ -46,13 +51,10 @@ bench: .venv/test
 
 # New locks: names, versions and hashes only. Needs uv on the PATH.
 lock:
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	    pyproject.toml requirements/build.in -o requirements/runtime.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	    --group pyproject.toml:test pyproject.toml -o requirements/test.txt
-	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	    --group pyproject.toml:node -o requirements/node.txt
-
+	$(COMPILE) requirements/pip.in -o requirements/pip.txt
+	$(COMPILE) pyproject.toml requirements/build.in -o requirements/runtime.txt
+	$(COMPILE) --group pyproject.toml:test pyproject.toml -o requirements/test.txt
+	$(COMPILE) --group pyproject.toml:node -o requirements/node.txt
 	.ci/lock-web
 
 .PHONY: help web demo test check bench lock
