@@ -8,8 +8,15 @@ from pathlib import Path
 
 import pytest
 import trio
+from hypothesis import HealthCheck, settings
 
 from sendensed.store import bridge, embedded, migrate
+
+# The same examples in every run, and none failed for a slow machine: the first draw of a text builds tables.
+settings.register_profile(
+    "house", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("house")
 
 _numbers = count(1)
 
