@@ -5,6 +5,7 @@ inbox (Block) ─▶ batch ─▶ plan against cached rows ─▶ save ─▶ re
                               └── load, plan again ◀────┘ guard did not hold, outcome unknown
 """
 
+import math
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 
@@ -26,6 +27,10 @@ log = structlog.get_logger()
 AWAY = Refusal(503, "database_away", "the hub cannot commit now; send the newest state again later")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 """Seconds between two tries while the database is away or other hubs are faster."""
+
+
+_LANES = 2
+"""Batches under way at once: one commits while the next is merged and sent."""
 
 
 class Beat(msgspec.Struct, frozen=True):
@@ -68,20 +73,58 @@ class Writer:
         self._settings = settings
         self._environment = environment
         self._cache: OrderedDict[str, Job] = OrderedDict()
+        self._gathering = trio.Lock()
+        self._busy: set[str] = set()
+        self._held: list[batch.Intent | Beat] = []
+        self._freed = trio.Event()
+        self._failed_at = -math.inf
 
     async def run(self, inbox: Inbox) -> None:
         """Returns when the inbox has ended and everything of it is committed or answered with a refusal.
 
-        Cancelled, it leaves the batch under way with an unknown outcome; whoever waits for it gets no answer.
+        Cancelled, it leaves the batches under way with an unknown outcome; who waits for them gets no answer.
         """
         try:
-            async for first in inbox:
-                await self._turn([first, *self._more(inbox)])
+            async with trio.open_nursery() as nursery:
+                for _ in range(_LANES):
+                    nursery.start_soon(self._lane, inbox)
         finally:
             self._committed.close()
 
-    def _more(self, inbox: Inbox) -> Iterable[batch.Intent | Beat]:
-        for _ in range(self._settings.writer.batch - 1):
+    async def _lane(self, inbox: Inbox) -> None:
+        """One batch after the other, until there are no more. While one lane commits, the other merges."""
+        while taken := await self._gather(inbox):
+            try:
+                await self._turn(taken)
+            finally:
+                self._busy.difference_update(_ids(taken))
+                self._freed.set()
+
+    async def _gather(self, inbox: Inbox) -> list[batch.Intent | Beat]:
+        """The next batch; empty at the end. A job that the other lane is busy with is held back, in order."""
+        async with self._gathering:
+            while True:
+                waiting = [*self._held, *self._more(inbox, self._settings.writer.batch - len(self._held))]
+                taken = [
+                    intent for intent in waiting if isinstance(intent, Beat) or intent.job_id not in self._busy
+                ]
+                self._held = [
+                    intent for intent in waiting if not isinstance(intent, Beat) and intent.job_id in self._busy
+                ]
+                if taken:
+                    self._busy |= _ids(taken)
+                    return taken
+                if self._held:
+                    self._freed = trio.Event()
+                    await self._freed.wait()
+                    continue
+                try:
+                    self._held.append(await inbox.receive())
+                except trio.EndOfChannel:
+                    return []
+
+    def _more(self, inbox: Inbox, most: int) -> Iterable[batch.Intent | Beat]:
+        for _ in range(most):
             try:
                 yield inbox.receive_nowait()
             except (trio.WouldBlock, trio.EndOfChannel):
@@ -95,6 +138,9 @@ class Writer:
             await self._beat()
 
     async def _beat(self) -> None:
+        """Proves that the hub can hear: the store answers, and no commit has failed lately for good."""
+        if trio.current_time() - self._failed_at <= health.LONGEST_GAP:
+            return
         try:
             now = await self._store.now()
         except StoreUnavailable as error:
@@ -114,12 +160,14 @@ class Writer:
                 try:
                     intents = await self._try(intents)
                 except StoreUnavailable as error:
+                    self._failed_at = trio.current_time()
                     log.warning("store unavailable, trying again", reason=str(error), intents=len(intents))
                     self._forget(intents)
                 if intents:
                     await trio.sleep(pause * (0.5 + self._environment.random() / 2))
                     pause = min(2 * pause, _LONGEST_PAUSE)
         if intents:
+            self._failed_at = trio.current_time()
             self._forget(intents)
             for intent in intents:
                 if isinstance(intent, batch.Post):
@@ -133,6 +181,7 @@ class Writer:
         plans = list(batch.plan(intents, jobs, judge).values())
         await self._environment.failpoint("writer.merged")
         saved = await self._save([plan for plan in plans if plan.is_change])
+        self._failed_at = -math.inf
         await self._environment.failpoint("writer.committed")
         return self._settle(plans, saved)
 
@@ -190,3 +239,7 @@ class Writer:
     def _forget(self, intents: Iterable[batch.Intent]) -> None:
         for intent in intents:
             self._cache.pop(intent.job_id, None)
+
+
+def _ids(intents: Iterable[batch.Intent | Beat]) -> set[str]:
+    return {intent.job_id for intent in intents if not isinstance(intent, Beat)}

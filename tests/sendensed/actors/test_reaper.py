@@ -91,3 +91,24 @@ async def test_cancelled_it_leaves_the_writers_door_open_to_others(mock_clock):
             await wait_all_tasks_blocked()
             nursery.cancel_scope.cancel()
         assert (await rig.send("a", 1)).applied
+
+
+async def test_while_commits_fail_though_the_store_answers_nobody_is_judged(mock_clock):
+    memory = Rig(Config()).memory
+    store = FaultyStore(memory)
+    rig = Rig(Config(), store, memory)
+    async with rig.running() as nursery:
+        await rig.send("a", 0)
+        nursery.start_soon(reaper.run, rig.store, rig.intents.clone(), rig.hearing, rig.settings.reaper)
+        store.fail("save", StoreUnavailable("the table is locked"), times=10_000)
+        for sequence in range(1, 80):
+            rig.post("a", sequence)
+            await pass_time(mock_clock, 5, step=1)
+        assert not rig.hearing.is_ready
+        store.mend()
+        await pass_time(mock_clock, 20, step=1)
+        assert (await rig.stored("a")).status == "running"
+        assert rig.hearing.is_ready
+        await pass_time(mock_clock, 60)
+        assert (await rig.stored("a")).status == "stalled"
+        nursery.cancel_scope.cancel()

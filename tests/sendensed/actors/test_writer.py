@@ -202,3 +202,32 @@ async def test_the_store_refusing_a_row_as_data_is_not_tried_again(autojump_cloc
         rig = rig_on(store)
         async with rig.running():
             assert (await rig.send("a", 1)).code == "unstorable"
+
+
+async def test_while_one_batch_commits_the_next_goes_on_and_the_same_jobs_updates_keep_their_order(autojump_clock):
+    class Slow(MemoryStore):
+        def __init__(self) -> None:
+            super().__init__(lambda: NIGHT)
+            self.saves: list[list[str]] = []
+            self.go = trio.Event()
+
+        async def save(self, changes):
+            names = [change.job.id for change in changes]
+            self.saves.append(names)
+            if names == ["a"] and not self.go.is_set():
+                await self.go.wait()
+            return await super().save(changes)
+
+    memory = Slow()
+    rig = Rig(Config(), memory, memory)
+    async with rig.running():
+        first = rig.post("a", 1)
+        await trio.testing.wait_all_tasks_blocked()
+        second, third, other = rig.post("a", 2), rig.post("a", 3), rig.post("b", 1)
+        assert (await other.wait()).applied
+        assert memory.saves == [["a"], ["b"]]
+        memory.go.set()
+        assert all([(await receipt.wait()).applied for receipt in (first, second, third)])
+    job = await rig.stored("a")
+    assert (job.sequence, job.revision) == (3, 2)
+    assert memory.saves == [["a"], ["b"], ["a"]]
