@@ -33,11 +33,17 @@ def render(jobs: list[JobView], now: datetime | None, lost: float | None, *, rea
     elif not ready:
         parts.append(Text("the hub cannot reach its database; no job is judged meanwhile", style="bold yellow"))
     parts.append(_table([*active, *ended], now, dim=lost is not None))
+    parts.extend(_error(job) for job in [*active, *ended] if job.error_message)
     return Group(*parts)
 
 
 def _ended_at(job: JobView) -> datetime:
     return job.completed_at or job.created_at
+
+
+def _error(job: JobView) -> Text:
+    said = f"{words.SYMBOLS[job.status]} {words.machine(job)}: {words.plain(job.error_message or '')}"
+    return Text(said, style=_STYLES[job.status])
 
 
 def _headline(jobs: list[JobView], now: datetime | None) -> Text:
@@ -89,8 +95,6 @@ def _add(table: Table, job: JobView, now: datetime | None) -> None:
                 Text(words.percent(disk.progress_percent), style="dim"),
                 Text(words.size(disk.bytes_transferred) + total, style="dim"),
             )
-    if job.error_message and job.status in ("failed", "stalled"):
-        table.add_row("", "", "", Text(words.plain(job.error_message), style=style))
 
 
 def _bar(percent: float | None, style: str, *, live: bool) -> ProgressBar:
