@@ -30,8 +30,11 @@ class CopySettings(msgspec.Struct, frozen=True, kw_only=True):
     zero_chunk: int = 32 * MIB
     """Most bytes of a hole made to read as zeros by one call: a stop is noticed in between."""
 
-    writeback: int = 8 * MIB
-    """Bytes after which the kernel is asked to begin writing back, so that the flush finds little to do."""
+    writeback: int = 4 * MIB
+    """Bytes a worker writes before it asks the kernel to write them back: the flush then finds little to do."""
+
+    stop_patience: float = 5.0
+    """Seconds that a stopped job waits for calls under way before it tells its end: half the daemon's grace."""
 
     rate: int = 0
     """Most bytes read per second over all disks of a job; 0 is no limit."""
@@ -70,6 +73,9 @@ class TelemetrySettings(msgspec.Struct, frozen=True, kw_only=True):
 
     final_retry: float = 2.0
     """Longest pause between two tries once the job has ended and only the hub's word is waited for."""
+
+    final_retry_after: float = 5.0
+    """The same where the hub asks for a pause: the longest that a healthy hub asks for."""
 
     final_wait: float = 30.0
     """Longest wait for the end's acknowledgement: long enough for a hub to restart in."""

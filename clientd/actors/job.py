@@ -10,6 +10,7 @@ from functools import partial
 from typing import NoReturn
 
 import msgspec
+import structlog
 import trio
 
 from clientd.actors import copier
@@ -20,6 +21,8 @@ from clientd.disk.pace import Pace
 from clientd.disk.protocol import Disk, Disks
 from clientd.disk.tally import DiskTally
 from clientd.errors import DiskError, bounded
+
+log = structlog.get_logger()
 
 _CLOSING = 5.0
 """Seconds that closing a disk may take before it is left to the kernel."""
@@ -52,46 +55,80 @@ async def run(
     """Returns when the job has ended and `JobEnded` is sent; closes the outbox.
 
     `outbox` must have room for all of a job's events. Disk errors become events; anything else is a bug and
-    leaves. A hard cancel closes the disks and sends no end.
+    leaves. A call that hangs in the kernel keeps this from returning, but not from sending the end in time. A
+    hard cancel closes the disks and sends no end.
     """
-    stopped: list[str] = []
+    ending = _Ending(outbox)
     with outbox:
-        async with AsyncExitStack() as opened, trio.open_nursery() as nursery:
-            nursery.start_soon(_obey, stops, stopped, nursery.cancel_scope)
-            copying = _Copying(disks, outbox, opened, nursery.cancel_scope, settings)
-            sources = [await copying.open_source(index, pair) for index, pair in enumerate(pairs)]
-            targets = [
-                await copying.open_target(index, pair, source.size)
-                for index, (pair, (source, _)) in enumerate(zip(pairs, sources, strict=True))
-            ]
-            async with trio.open_nursery() as copiers:
-                for index, (source, work_plan) in enumerate(sources):
-                    copiers.start_soon(copying.copy, index, source, targets[index], work_plan, tallies[index])
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_obey, stops, ending)
+            nursery.start_soon(_end_in_time, ending, settings.stop_patience)
+            with ending.scope:
+                async with AsyncExitStack() as opened:
+                    await _copy_all(pairs, tallies, _Copying(disks, outbox, opened, ending, settings))
+            ending.tell()
             nursery.cancel_scope.cancel()
-        outbox.send_nowait(state.JobEnded(stopped[0] if stopped else None))
 
 
-async def _obey(stops: trio.MemoryReceiveChannel[Stop], stopped: list[str], scope: trio.CancelScope) -> None:
+async def _copy_all(pairs: Sequence[Pair], tallies: Sequence[DiskTally], copying: "_Copying") -> None:
+    sources = [await copying.open_source(index, pair) for index, pair in enumerate(pairs)]
+    targets = [
+        await copying.open_target(index, pair, source.size)
+        for index, (pair, (source, _)) in enumerate(zip(pairs, sources, strict=True))
+    ]
+    async with trio.open_nursery() as nursery:
+        for index, (source, work_plan) in enumerate(sources):
+            nursery.start_soon(copying.copy, index, source, targets[index], work_plan, tallies[index])
+
+
+async def _obey(stops: trio.MemoryReceiveChannel[Stop], ending: "_Ending") -> None:
     async for stop in stops:
-        stopped.append(stop.reason)
-        scope.cancel()
+        ending.begin(stop.reason)
+
+
+async def _end_in_time(ending: "_Ending", patience: float) -> None:
+    await ending.begun.wait()
+    await trio.sleep(patience)
+    log.warning("a disk does not answer, the job ends without waiting for it", seconds=patience)
+    ending.tell()
+
+
+class _Ending:
+    """The job's way to its end: `begin` stops the copy, `tell` sends the end, once."""
+
+    def __init__(self, outbox: trio.MemorySendChannel[state.Event]) -> None:
+        self.scope = trio.CancelScope()
+        self.begun = trio.Event()
+        self._outbox = outbox
+        self._reason: str | None = None
+        self._told = False
+
+    def begin(self, reason: str | None = None) -> None:
+        self._reason = self._reason or reason
+        self.begun.set()
+        self.scope.cancel()
+
+    def tell(self) -> None:
+        if not self._told:
+            self._told = True
+            self._outbox.send_nowait(state.JobEnded(self._reason))
 
 
 class _Copying:
-    """What the disks of one job share. A disk's error is reported and ends `scope`."""
+    """What the disks of one job share. A disk's error is reported and begins the job's end."""
 
     def __init__(
         self,
         disks: Disks,
         outbox: trio.MemorySendChannel[state.Event],
         opened: AsyncExitStack,
-        scope: trio.CancelScope,
+        ending: _Ending,
         settings: CopySettings,
     ) -> None:
         self._disks = disks
         self._outbox = outbox
         self._opened = opened
-        self._scope = scope
+        self._ending = ending
         self._settings = settings
         self._pace = Pace(settings.rate)
         self._turns = trio.CapacityLimiter(settings.disks_at_once)
@@ -143,7 +180,7 @@ class _Copying:
 
     async def _fail(self, index: int, error: DiskError) -> NoReturn:
         self._outbox.send_nowait(state.DiskFailed(index, bounded(str(error))))
-        self._scope.cancel()
+        self._ending.begin()
         await trio.sleep_forever()
 
 

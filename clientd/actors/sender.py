@@ -83,12 +83,12 @@ class Sender:
                 self._note("hub denies us", error)
                 if self._newest.closed:
                     return
-                await self._pause(self._settings.denied_retry)
+                await self._pause(self._settings.denied_retry, self._settings.final_retry)
             except HubUnavailable as error:
                 self._note("hub not reachable, the copy goes on", error)
-                await self._pause(
-                    self._backoff.delay(self._failures, self._environment.random(), error.retry_after)
-                )
+                delay = self._backoff.delay(self._failures, self._environment.random(), error.retry_after)
+                asked = error.retry_after is not None
+                await self._pause(delay, self._settings.final_retry_after if asked else self._settings.final_retry)
             else:
                 await self._environment.failpoint("update.acknowledged")
                 self._acknowledged(update)
@@ -139,10 +139,10 @@ class Sender:
         if self._failures == 1:
             log.warning(what, error=str(error))
 
-    async def _pause(self, seconds: float) -> None:
-        """Waits; the job's end cuts it short, for there is little time left then."""
+    async def _pause(self, seconds: float, most_at_end: float) -> None:
+        """Waits. The job's end cuts a pause short, and those after it are bounded: little time is left then."""
         if not self._newest.closed:
             with trio.move_on_after(seconds):
                 await self._newest.wait_closed()
             return
-        await trio.sleep(min(seconds, self._settings.final_retry))
+        await trio.sleep(min(seconds, most_at_end))

@@ -75,7 +75,7 @@ def _check_new(path: str) -> None:
 
 
 def _check_room(source: str, path: str) -> None:
-    wanted, there = _size(source), _size(path)
+    wanted, there = _size(source, 0), _size(path, os.O_EXCL)  # exclusively: refused where it is mounted
     if there < wanted:
         raise UsageError(
             f"the block device {_name(path)} has {there} bytes, the source {_name(source)} has {wanted}: "
@@ -83,11 +83,11 @@ def _check_room(source: str, path: str) -> None:
         )
 
 
-def _size(path: str) -> int:
+def _size(path: str, flags: int) -> int:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | flags)
     except OSError as error:
-        raise UsageError(f"{_name(path)} cannot be opened: {reason(error)}: check its path") from None
+        raise UsageError(f"{_name(path)} cannot be opened: {reason(error)}: check who uses it") from None
     try:
         return os.lseek(descriptor, 0, os.SEEK_END)
     finally:

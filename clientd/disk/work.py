@@ -45,13 +45,14 @@ class Work:
     def run(self, tally: WorkerTally) -> None:
         """One worker's life, in a thread of its own. Returns at the last chunk, at a stop, at a disk's error."""
         buffer = bytearray(self._largest)
+        trail = _Trail(self._target, self._writeback)
         try:
             with memoryview(buffer) as view:
                 while (chunk := self._take()) is not None:
                     if chunk.zero:
                         self._target.zero(chunk.offset, chunk.length)
                     elif self._pace.take(chunk.length, self._stop):
-                        self._copy(chunk, buffer, view, tally)
+                        self._copy(chunk, buffer, view, tally, trail)
         except DiskError as error:
             with self._lock:
                 self.error = self.error or error
@@ -63,17 +64,38 @@ class Work:
         with self._lock:
             return next(self._chunks, None)
 
-    def _copy(self, chunk: Chunk, buffer: bytearray, view: memoryview, tally: WorkerTally) -> None:
+    def _copy(
+        self, chunk: Chunk, buffer: bytearray, view: memoryview, tally: WorkerTally, trail: "_Trail"
+    ) -> None:
         length, target = chunk.length, self._target
         self._source.read_into(chunk.offset, view[:length])
         tally.examined += length
         for run in zeros.runs(buffer, length, self._least):
             if not run.zero:
                 target.write(chunk.offset + run.start, view[run.start : run.stop])
+                trail.wrote(chunk.offset + run.start, run.stop - run.start)
             elif not target.fresh:
                 target.zero(chunk.offset + run.start, run.stop - run.start)
         tally.copied += length
-        end = chunk.offset + length
-        if self._writeback and end // self._writeback > chunk.offset // self._writeback:
-            begin = (end // self._writeback - 1) * self._writeback
-            target.settle(begin, self._writeback)
+
+
+class _Trail:
+    """What one worker has written and not yet settled: once it is `most` bytes, it may go to stable storage.
+
+    Chunks are taken in order, so the range also holds what other workers wrote meanwhile: settling it twice costs
+    little.
+    """
+
+    def __init__(self, target: Disk, most: int) -> None:
+        self._target = target
+        self._most = most
+        self._begin = 0
+        self._written = 0
+
+    def wrote(self, offset: int, length: int) -> None:
+        if not self._written:
+            self._begin = offset
+        self._written += length
+        if self._most and self._written >= self._most:
+            self._target.settle(self._begin, offset + length - self._begin)
+            self._written = 0

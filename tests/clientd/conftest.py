@@ -5,6 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from clientd.core.job import Identity
+from tests.clientd import loops
+from tests.fakes.disks import FaultyDisk
+
+collect_ignore = [] if loops.AVAILABLE else ["disk/test_device.py"]
 
 
 class StillEnvironment:
@@ -26,6 +30,13 @@ class StillEnvironment:
 
     async def failpoint(self, name: str) -> None:
         self.passed.append(name)
+
+
+@pytest.fixture(autouse=True)
+def every_fault_is_used():
+    """A fault that nobody ran into proves nothing."""
+    yield
+    FaultyDisk.check_all()
 
 
 @pytest.fixture

@@ -1,9 +1,6 @@
 """Disks: one contract for every kind of disk: in memory, a file, and a real block device where there is one."""
 
 import contextlib
-import os
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -16,32 +13,13 @@ from clientd.disk.file import FileDisks
 from clientd.disk.memory import MemoryDisk, MemoryDisks
 from clientd.disk.protocol import Disk
 from clientd.errors import DiskError
+from tests.clientd import loops
 from tests.fakes import disks as pictures
 
 BLOCK = 64 * 1024
 
 
-def _loop_device(path: Path) -> str | None:
-    command = ["losetup", "--find", "--show", str(path)]
-    try:
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        return None
-
-
-def _loop_devices_work() -> bool:
-    path = Path(f"/tmp/loop-probe-{os.getpid()}")
-    path.write_bytes(bytes(BLOCK))
-    device = _loop_device(path)
-    path.unlink()
-    if device is None:
-        print("no loop device here: the disks' contract is not checked on a block device", file=sys.stderr)
-        return False
-    subprocess.run(["losetup", "--detach", device], check=True)
-    return True
-
-
-KINDS = ["memory", "file", *(["device"] if _loop_devices_work() else [])]
+KINDS = ["memory", "file", *(["device"] if loops.AVAILABLE else [])]
 
 Source = Callable[[str], Disk]
 Target = Callable[[str], Disk]
@@ -59,10 +37,7 @@ def opened(tmp_path: Path) -> Iterator[contextlib.ExitStack]:
 
 
 def _attach(path: Path, stack: contextlib.ExitStack) -> str:
-    device = _loop_device(path)
-    assert device is not None
-    stack.callback(subprocess.run, ["losetup", "--detach", device], check=True)
-    return device
+    return stack.enter_context(loops.attached(path))
 
 
 def _draw(path: Path, picture: str) -> None:

@@ -4,6 +4,7 @@ A picture has one letter a block: `A0C-` is a block of As, one of written zeros,
 """
 
 from collections.abc import Iterable
+from typing import ClassVar
 
 from clientd.core.extents import Extent
 from clientd.disk.protocol import Disk
@@ -30,9 +31,12 @@ def extents(picture: str, block: int = BLOCK) -> list[Extent]:
 
 
 class FaultyDisk:
-    """A disk that fails where it is told to. A fault that was not used is an error of the test: see `unused`."""
+    """A disk that fails where it is told to. A fault that was not used fails the test: see `check_all`."""
+
+    made: ClassVar[list["FaultyDisk"]] = []
 
     def __init__(self, base: Disk) -> None:
+        self.made.append(self)
         self.base = base
         self._faults: list[tuple[str, OSError, int]] = []
 
@@ -45,6 +49,13 @@ class FaultyDisk:
     def unused(self) -> list[tuple[str, OSError, int]]:
         """Faults that nobody ran into."""
         return self._faults
+
+    @classmethod
+    def check_all(cls) -> None:
+        """Raises AssertionError if any disk made since the last check has an unused fault."""
+        unused = [(disk.path, disk.unused) for disk in cls.made if disk.unused]
+        cls.made.clear()
+        assert not unused, "faults that nobody ran into"
 
     @property
     def path(self) -> str:
@@ -92,7 +103,7 @@ class FaultyDisk:
 
 
 class GivenDisks:
-    """Hands out the disks it was made with; checks at the end that every fault was used and all are closed."""
+    """Hands out the disks it was made with, of whatever kind."""
 
     def __init__(self, **disks: Disk) -> None:
         self.disks = disks
@@ -105,11 +116,6 @@ class GivenDisks:
         if disk.size < size:
             raise DiskError(name, "opening", None, f"it has {disk.size} bytes, {size} are needed")
         return disk
-
-    def check(self) -> None:
-        """Raises AssertionError for a fault nobody ran into."""
-        for name, disk in self.disks.items():
-            assert not getattr(disk, "unused", []), f"unused faults of {name}"
 
     def _find(self, name: str) -> Disk:
         if name not in self.disks:

@@ -16,7 +16,6 @@ from schemas import telemetry
 from schemas.telemetry import Acknowledgement, Telemetry
 
 Answer = Acknowledgement | Exception
-Rule = Callable[[Telemetry], Acknowledgement]
 
 
 class MemoryHub:
@@ -74,15 +73,19 @@ class Reply:
     silent: bool = False
 
 
+Rule = Callable[[Telemetry], Acknowledgement | Reply]
+
+
 class HttpHub:
     """A hub on loopback: `async with trio.open_nursery() as n: hub = await HttpHub.start(n)`.
 
-    `rule` decides the acknowledgement of an update; `replies` are given first, whatever is sent. `paths` are
-    the raw request targets, `heads` the raw heads, `told` the updates.
+    `rule` decides the answer to an update; `replies` are given first, whatever is sent. `paths` are the raw
+    request targets, `heads` the raw heads, `pushed` all updates, `told` the acknowledged ones.
     """
 
     def __init__(self) -> None:
         self.url = ""
+        self.pushed: list[Telemetry] = []
         self.told: list[Telemetry] = []
         self.paths: list[str] = []
         self.heads: list[str] = []
@@ -97,14 +100,9 @@ class HttpHub:
         hub.url = f"http://127.0.0.1:{listeners[0].socket.getsockname()[1]}"
         return hub
 
-    async def wait_until(self, condition: Callable[[Telemetry], bool]) -> Telemetry:
-        """The first update, past or to come, for which the condition holds."""
-        seen = 0
-        while True:
-            for update in self.told[seen:]:
-                if condition(update):
-                    return update
-            seen = len(self.told)
+    async def wait_until(self, condition: Callable[[Telemetry], bool]) -> None:
+        """Returns once an update was pushed, acknowledged or not, for which the condition holds."""
+        while not any(condition(update) for update in self.pushed):
             await self._changed.wait()
 
     async def _serve(self, stream: trio.SocketStream) -> None:
@@ -134,10 +132,13 @@ class HttpHub:
             return self.replies.popleft()
         _, _, _, job_type, job_id = target.removeprefix("/").split("/")
         update = telemetry.parse(unquote(job_type), unquote(job_id), content)
-        answer = self.rule(update)
-        self.told.append(update)
+        self.pushed.append(update)
         self._changed.set()
         self._changed = trio.Event()
+        answer = self.rule(update)
+        if isinstance(answer, Reply):
+            return answer
+        self.told.append(update)
         return Reply(content=answer.encoded())
 
 

@@ -1,6 +1,7 @@
 """Job: several disks, one verdict."""
 
 import errno
+import threading
 
 import pytest
 import trio
@@ -89,7 +90,6 @@ async def test_a_failing_disk_is_named_and_ends_the_job(name, call, sentence):
     assert sentence in failed[0].message
     assert events[-1] == JobEnded(None)
     assert all(disk.closed for disk in running.bases("s") if disk.path == "s0")
-    running.disks.check()
 
 
 async def test_a_missing_source_leaves_all_targets_untouched():
@@ -117,6 +117,27 @@ async def test_a_stop_ends_the_job_with_its_reason():
         running.stop.send_nowait(Stop("stopped by SIGTERM"))
     assert (await running.events())[-1] == JobEnded("stopped by SIGTERM")
     assert all(disk.closed for disk in running.bases("s"))
+
+
+async def test_a_disk_that_hangs_does_not_keep_the_end_from_being_told(mock_clock):
+    entered, leave = threading.Event(), threading.Event()
+
+    class Hanging(MemoryDisk):
+        def write(self, offset, view):
+            entered.set()
+            assert leave.wait(30)
+
+    running = Running(1, t0=lambda disk: Hanging(bytes(disk.size), "t0", fresh=True))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(running.run)
+        await trio.to_thread.run_sync(entered.wait)
+        running.stop.send_nowait(Stop("stopped by SIGTERM"))
+        await trio.testing.wait_all_tasks_blocked()
+        mock_clock.jump(SETTINGS.stop_patience)
+        while (event := await running.inbox.receive()) != JobEnded("stopped by SIGTERM"):
+            assert not isinstance(event, JobEnded)
+        leave.set()
+    assert await running.events() == []
 
 
 async def test_a_hard_cancel_closes_the_disks_and_claims_nothing():
