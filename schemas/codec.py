@@ -1,7 +1,6 @@
 """Codec: JSON in and out, one encoder and one way to write a time."""
 
 from datetime import UTC, datetime
-from typing import Any
 
 import msgspec
 
@@ -22,8 +21,3 @@ def to_utc(moment: datetime) -> datetime | None:
 def rfc3339(moment: datetime) -> str:
     """`2026-11-23T02:14:07Z`: whole seconds, UTC."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def builtins(value: Any) -> Any:
-    """A schema value as plain dicts, lists and strings, as JSON would show it."""
-    return msgspec.to_builtins(value)

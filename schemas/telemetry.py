@@ -51,7 +51,8 @@ class DiskBody(msgspec.Struct, frozen=True, omit_defaults=True):
 class TelemetryBody(msgspec.Struct, frozen=True, omit_defaults=True):
     """The JSON object of a push, every field optional as old senders leave them out.
 
-    Fields that are None are not written. Speeds are bytes per second, `age_ms` milliseconds.
+    Fields that are None are not written. Speeds are bytes per second, `age_ms` milliseconds. The hub makes no
+    use of `eta_seconds`, whatever it says.
     """
 
     job_id: str | None = None
@@ -61,7 +62,7 @@ class TelemetryBody(msgspec.Struct, frozen=True, omit_defaults=True):
     bytes_transferred: _Count | None = None
     total_bytes: _Count | None = None
     transfer_speed_bps: _Signed | None = None
-    eta_seconds: _Signed | None = None
+    eta_seconds: int | float | None = None
     progress_percent: float | None = None
     disks: Annotated[tuple[DiskBody, ...], Meta(max_length=DISKS)] | None = None
     error: str | ErrorBody | None = None

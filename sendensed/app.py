@@ -3,8 +3,9 @@
     http connections ──┐ intents, Block: a full queue is answered 503 at the door
     reaper ────────────┴──▶ writer ──▶ committed, Latest ──▶ fan-out ──▶ mailbox per viewer, Latest ──▶ websocket
 
-Stopping: the sources end first (listener, reaper, idle connections), then the writer commits what it holds
-and answers it, then the fan-out says `bye`; all within `writer.drain` seconds. The store closes last.
+Stopping: the sources end first (listener, reaper, idle connections) and viewers are told `bye`, then the writer
+commits what it holds and answers it; all within `writer.drain` seconds. The store closes last. A viewer that
+comes back sees what was committed after its `bye`.
 """
 
 from functools import partial
@@ -87,7 +88,7 @@ async def _first_look(store: Store) -> tuple[Hearing, Board]:
     try:
         hearing = Hearing(Clock(await store.now()))
         active = await store.jobs(limit=_BOARD_MOST, status=ACTIVE)
-        recent = await store.jobs(limit=FINISHED_KEPT)
+        recent = await store.ended(limit=FINISHED_KEPT)
     except StoreUnavailable as error:
         raise SendensedError(f"the database does not answer: {error}; is it running?") from error
     board = Board(sequence=int(hearing.clock.now().timestamp() * 1000))  # above all that an earlier hub gave out

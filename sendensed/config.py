@@ -13,7 +13,7 @@ from msgspec import Meta
 from sendensed.core.staleness import Limits
 from sendensed.errors import ConfigError
 
-Seconds = Annotated[float, Meta(gt=0)]
+Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 Count = Annotated[int, Meta(ge=1)]
 
 
@@ -26,7 +26,7 @@ class Reaper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Longer than a reboot of the appliance's network."""
     period: Seconds = 30.0
     """Longest time between two looks; a deadline that falls between is looked at when it is due."""
-    beat: Seconds = 5.0
+    beat: Annotated[float, Meta(gt=0, le=5)] = 5.0
     """How often the hub proves, through the writer's queue, that it can hear."""
 
     @property

@@ -30,14 +30,14 @@ class NotFound(SendensedError):
 
 @contextmanager
 def unwrapped() -> Iterator[None]:
-    """Lets a SendensedError, or Ctrl-C, come out of a nursery's exception group by itself.
+    """Lets a SendensedError, Ctrl-C or a closed pipe come out of a nursery's exception group by itself.
 
     A group that holds anything else besides is a bug and passes as it is.
     """
     try:
         yield
     except BaseExceptionGroup as group:
-        known = (SendensedError, KeyboardInterrupt)
+        known = (SendensedError, KeyboardInterrupt, BrokenPipeError)
         if group.split(known)[1] is not None:
             raise
         raise _first_leaf(group) from None

@@ -4,7 +4,7 @@ It changes nothing itself. Its questions pass through the writer's queue behind 
 before them, so that a job whose word is already in the house is never called silent.
 """
 
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import structlog
 import trio
@@ -13,7 +13,6 @@ from sendensed import config
 from sendensed.actors.writer import Beat, Hearing, Outbox
 from sendensed.core import staleness
 from sendensed.core.batch import Silence
-from sendensed.core.model import Job
 from sendensed.store import Store, StoreUnavailable
 
 log = structlog.get_logger()
@@ -50,13 +49,10 @@ async def _look(store: Store, intents: Outbox, hearing: Hearing, settings: confi
         return settings.beat
     pause = settings.period
     for job in jobs:
-        left = (_due(job, hearing, settings) - now).total_seconds()
+        deadline = staleness.due(job, now, hearing.health.healthy_since, settings.limits)
+        left = (deadline - now).total_seconds()
         if left <= 0:
             await intents.send(Silence(job.id))
         else:
             pause = min(pause, left)
     return max(pause, _SHORTEST_PAUSE)
-
-
-def _due(job: Job, hearing: Hearing, settings: config.Reaper) -> datetime:
-    return staleness.due(job, hearing.health.healthy_since, settings.limits)

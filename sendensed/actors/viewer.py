@@ -1,6 +1,6 @@
 """Viewer: one websocket's side of the feed. Hello, snapshot or the missed changes, then changes and ticks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Protocol
 
 import trio
@@ -10,6 +10,7 @@ from sendensed import config
 from sendensed.actors.fanout import Fanout, Viewer
 from sendensed.actors.writer import Hearing
 from sendensed.core.board import Entry
+from sendensed.core.model import Job
 from sendensed.core.view import Filter
 
 TRY_AGAIN_LATER = 1013
@@ -32,6 +33,9 @@ class Socket(Protocol):
         """Closes with a code, within a deadline."""
 
 
+LookUp = Callable[[Collection[str]], Awaitable[list[Job]]]
+
+
 class TooSlow(Exception):
     """The viewer took no bytes within the write deadline."""
 
@@ -44,18 +48,20 @@ async def run(
     hearing: Hearing,
     hub: str,
     settings: config.Feed,
+    look_up: LookUp,
 ) -> None:
     """Feeds the viewer until the hub drains (`bye`, then close 1001) or it does not read (close 1013).
 
-    The end of the connection comes as the exception of `socket`; nothing is left behind.
+    `look_up` finds jobs asked for by id that are not on the board. The end of the connection comes as the
+    exception of `socket`, that of the look-up as StoreUnavailable; nothing is left behind.
     """
     with fanout.viewer(wanted) as viewer:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_listen, socket)
             try:
                 await _send(socket, codec.encode(feed.Hello(hub=hub, heartbeat=settings.heartbeat)), settings)
-                await _catch_up(socket, fanout, wanted, since, settings)
-                await _follow(socket, viewer, hearing, settings)
+                told = await _catch_up(socket, fanout, wanted, since, settings, look_up)
+                await _follow(socket, viewer, told, hearing, settings)
             except TooSlow:
                 await socket.close(TRY_AGAIN_LATER, "the viewer does not read")
             nursery.cancel_scope.cancel()
@@ -67,16 +73,17 @@ async def _listen(socket: Socket) -> None:
         await socket.receive()
 
 
-async def _follow(socket: Socket, viewer: Viewer, hearing: Hearing, settings: config.Feed) -> None:
-    """Changes as they come, ticks in between; at the end of the hub `bye`."""
+async def _follow(socket: Socket, viewer: Viewer, told: int, hearing: Hearing, settings: config.Feed) -> None:
+    """Changes after the sequence `told` as they come, ticks in between; at the end of the hub `bye`."""
     next_tick = trio.current_time()
     try:
         while True:
             news: dict[str, Entry] = {}
             with trio.move_on_at(next_tick):
                 news = await viewer.mailbox.take()
-            if news:
-                await _send(socket, _changes(news.values()), settings)
+            fresh = [entry for entry in news.values() if entry.sequence > told]
+            if fresh:
+                await _send(socket, _changes(fresh), settings)
             if trio.current_time() >= next_tick:
                 tick = feed.Tick(hearing.clock.now(), hearing.is_ready)
                 await _send(socket, codec.encode(tick), settings)
@@ -87,17 +94,27 @@ async def _follow(socket: Socket, viewer: Viewer, hearing: Hearing, settings: co
 
 
 async def _catch_up(
-    socket: Socket, fanout: Fanout, wanted: Filter, since: int | None, settings: config.Feed
-) -> None:
+    socket: Socket,
+    fanout: Fanout,
+    wanted: Filter,
+    since: int | None,
+    settings: config.Feed,
+    look_up: LookUp,
+) -> int:
+    """Brings the viewer to the board's present state; returns the sequence of it."""
     board = fanout.board
+    found = await look_up(board.absent(wanted.ids)) if board.absent(wanted.ids) else []
     missed = None if since is None else board.since(since, wanted)
+    told = board.sequence
     if missed is not None:
         if missed:
             await _send(socket, _changes(missed), settings)
-        return
+        return told
+    frame = _frame("snapshot", told, [*board.snapshot(wanted), *board.aside(found, wanted)])
     if since is not None:
         await _send(socket, codec.encode(feed.Resync()), settings)
-    await _send(socket, _frame("snapshot", board.sequence, board.snapshot(wanted)), settings)
+    await _send(socket, frame, settings)
+    return told
 
 
 def _changes(news: Iterable[Entry]) -> bytes:

@@ -155,10 +155,11 @@ class Writer:
     async def _write(self, intents: Sequence[batch.Intent]) -> None:
         """Writes until every intent is saved or refused, or patience with the store ends."""
         pause = _FIRST_PAUSE
+        attempted: dict[str, batch.Plan] = {}
         with trio.move_on_after(self._settings.writer.patience):
             while intents:
                 try:
-                    intents = await self._try(intents)
+                    intents = await self._try(intents, attempted)
                 except StoreUnavailable as error:
                     self._failed_at = trio.current_time()
                     log.warning("store unavailable, trying again", reason=str(error), intents=len(intents))
@@ -173,15 +174,29 @@ class Writer:
                 if isinstance(intent, batch.Post):
                     intent.receipt.settle(AWAY)
 
-    async def _try(self, intents: Sequence[batch.Intent]) -> list[batch.Intent]:
-        """One transaction; returns the intents whose rows somebody else changed meanwhile."""
+    async def _try(self, intents: Sequence[batch.Intent], attempted: dict[str, batch.Plan]) -> list[batch.Intent]:
+        """One transaction; returns the intents whose rows somebody else changed meanwhile.
+
+        `attempted` holds the plans of a transaction whose outcome is unknown. Those that had landed are
+        answered as planned; the others are merged again.
+        """
         jobs = await self._jobs({intent.job_id for intent in intents})
+        landed = {job_id for job_id, plan in attempted.items() if jobs.get(job_id) == plan.stored}
+        self._settle([attempted[job_id] for job_id in landed], landed)
+        attempted.clear()
+        intents = [intent for intent in intents if intent.job_id not in landed]
         now = self._hearing.clock.now()
-        judge = batch.Judge(now, self._hearing.health.healthy_since, self._settings.reaper.limits)
+        hearing = self._hearing
+        limits = self._settings.reaper.limits
+        judge = batch.Judge(now, hearing.health.healthy_since, hearing.is_ready, limits)
         plans = list(batch.plan(intents, jobs, judge).values())
         await self._environment.failpoint("writer.merged")
-        saved = await self._save([plan for plan in plans if plan.is_change])
-        self._failed_at = -math.inf
+        changes = [plan for plan in plans if plan.is_change]
+        attempted.update({plan.intents[0].job_id: plan for plan in changes})
+        saved = await self._save(changes)
+        attempted.clear()
+        if saved:
+            self._failed_at = -math.inf
         await self._environment.failpoint("writer.committed")
         return self._settle(plans, saved)
 
@@ -217,12 +232,12 @@ class Writer:
         again: list[batch.Intent] = []
         news: dict[str, Job] = {}
         for plan in plans:
-            if plan.is_change and plan.job is not None:
-                if plan.job.id not in saved:
-                    self._cache.pop(plan.job.id, None)
+            if plan.is_change and plan.stored is not None:
+                if plan.stored.id not in saved:
+                    self._cache.pop(plan.stored.id, None)
                     again.extend(plan.intents)
                     continue
-                news[plan.job.id] = msgspec.structs.replace(plan.job, revision=plan.job.revision + 1)
+                news[plan.stored.id] = plan.stored
             for receipt, answer in plan.answers:
                 receipt.settle(answer)
         self._remember(news)

@@ -24,13 +24,18 @@ _PAUSES = (0.5, 8.0)
 
 
 class Watched:
-    """What is known of the hub's jobs. `lost_at` is trio's time since which the feed is lost; None while live."""
+    """What is known of the hub's jobs.
+
+    `lost_at` is trio's time since which the feed is lost, None while it is live; `frames` counts those of the
+    present connection.
+    """
 
     def __init__(self) -> None:
         self.jobs: dict[str, JobView] = {}
         self.lost_at: float | None = None
         self.ready = True
         self.sequence: int | None = None
+        self.frames = 0
         self._hub_time: datetime | None = None
         self._hub_time_at = 0.0
 
@@ -43,6 +48,7 @@ class Watched:
     def take(self, frame: feed.Frame) -> list[JobView]:
         """Applies a frame; returns the jobs that it brought news of."""
         self.lost_at = None
+        self.frames += 1
         if isinstance(frame, feed.Tick):
             self._hub_time, self._hub_time_at, self.ready = frame.time, trio.current_time(), frame.ready
         if not isinstance(frame, feed.Snapshot | feed.Changes):
@@ -69,9 +75,11 @@ async def follow(
     """
     pause = _PAUSES[0]
     while True:
+        watched.frames = 0
         try:
             await _read(hub, query, watched, on_news)
-            pause = _PAUSES[0]
+        except BrokenPipeError:  # nobody reads what `on_news` prints
+            raise
         except (OSError, ValueError, HandshakeError, ConnectionClosed, trio.TooSlowError) as error:
             if watched.sequence is None:
                 raise HubUnreachable(
@@ -80,6 +88,8 @@ async def follow(
                 ) from None
         if watched.lost_at is None:
             watched.lost_at = trio.current_time()
+        if watched.frames:
+            pause = _PAUSES[0]
         await trio.sleep(pause * (0.5 + environment.random() / 2))
         pause = min(2 * pause, _PAUSES[1])
 

@@ -17,6 +17,9 @@ def run(options: argparse.Namespace) -> int:
         for job in jobs:
             print(codec.encode(job).decode())
         return 0
+    if not jobs and (options.status or options.type):
+        print("no job matches", file=sys.stderr)
+        return 0
     if not jobs:
         print(
             f"no jobs yet; send one: clientd run --job-id ID --disk SOURCE=TARGET --hub {options.hub}",
@@ -30,7 +33,7 @@ def run(options: argparse.Namespace) -> int:
             job.status,
             words.percent(job.progress_percent),
             words.copied(job),
-            f"{words.size(job.transfer_speed_bps)}/s",
+            words.speed(job),
             words.time_left(job),
             words.plain(job.id),
         )

@@ -80,7 +80,7 @@ def _add(table: Table, job: JobView, now: datetime | None) -> None:
         _bar(job.progress_percent, style, live=job.status == "running"),
         words.percent(job.progress_percent),
         words.copied(job),
-        f"{words.size(job.transfer_speed_bps)}/s",
+        words.speed(job),
         words.time_left(job),
         words.heard(job, now) if now is not None else "",
     )

@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     """Follows until interrupted; with an ID until that job ends: 0 completed, 4 any other end."""
     query: list[tuple[str, str]] = []
     if options.id is not None:
-        rest.job(options.hub, options.id)  # an unknown id is an error, not an empty view for ever
+        rest.job(options.hub, options.id)  # an unknown id is an error; the feed would wait for it
         query.append(("job", options.id))
     if options.json:
         show = _print_json
@@ -92,7 +92,7 @@ def print_line(job: JobView) -> None:
         words.plain(job.current_phase),
         words.percent(job.progress_percent),
         words.copied(job),
-        f"{words.size(job.transfer_speed_bps)}/s",
+        words.speed(job),
         words.time_left(job),
     ]
     if job.error_message:

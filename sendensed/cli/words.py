@@ -71,6 +71,11 @@ def copied(job: JobView) -> str:
     return f"{size(job.bytes_transferred)} / {size(job.total_bytes)}{kind}"
 
 
+def speed(job: JobView) -> str:
+    """The present speed; of an ended job the last one measured, of a silent one none."""
+    return "-" if job.status == "stalled" else f"{size(job.transfer_speed_bps)}/s"
+
+
 def machine(job: JobView) -> str:
     """The machine's name; the job's id where there is none."""
     return plain(job.vm_name or job.id)

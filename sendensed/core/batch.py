@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 
 import msgspec
+from msgspec.structs import replace
 
 from schemas.fault import Invalid
 from schemas.telemetry import Acknowledgement, Telemetry
@@ -44,6 +45,7 @@ class Judge(msgspec.Struct, frozen=True):
 
     now: datetime
     healthy_since: datetime
+    is_hearing: bool
     limits: staleness.Limits
 
 
@@ -63,6 +65,11 @@ class Plan:
     def is_change(self) -> bool:
         """Whether there is anything to write."""
         return self.job is not self.before
+
+    @property
+    def stored(self) -> Job | None:
+        """The row as it stands in the store once the plan is saved."""
+        return None if self.job is None else replace(self.job, revision=self.job.revision + 1)
 
     def take(self, intent: Intent, judge: Judge) -> None:
         """Adds what one more intent does. An update that its job refuses is answered so, and leaves nothing."""
@@ -88,7 +95,7 @@ class Plan:
         self.answers = [(intent.receipt, refusal) for intent in self.intents if isinstance(intent, Post)]
 
     def _judge(self, judge: Judge) -> None:
-        if self.job is None:
+        if self.job is None or not judge.is_hearing:
             return
         verdict = staleness.judge(self.job, judge.now, judge.healthy_since, judge.limits)
         if verdict is not None:

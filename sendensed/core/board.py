@@ -44,8 +44,7 @@ class Board:
             if known is not None and known.job.revision >= job.revision:
                 continue
             was = known.job.status if known else job.status
-            encoded = msgspec.Raw(codec.encode(job_view(job)))
-            news[job.id] = Entry(job, self.sequence + 1, was, encoded)
+            news[job.id] = Entry(job, self.sequence + 1, was, _encoded(job))
         if news:
             self.sequence += 1
             self._keep(news)
@@ -67,6 +66,18 @@ class Board:
         """All jobs asked for, as they stand at `sequence`."""
         return [entry for entry in self._entries.values() if wanted.wants(entry.job, (entry.job.status,))]
 
+    def absent(self, job_ids: Iterable[str]) -> list[str]:
+        """Those of the ids that are not on the board."""
+        return [job_id for job_id in job_ids if job_id not in self._entries]
+
+    def aside(self, jobs: Iterable[Job], wanted: Filter) -> list[Entry]:
+        """Jobs that are asked for and not on the board, as its entries would be; the board stays as it is."""
+        return [
+            Entry(job, self.sequence, job.status, _encoded(job))
+            for job in jobs
+            if job.id not in self._entries and wanted.wants(job, (job.status,))
+        ]
+
     def since(self, sequence: int, wanted: Filter) -> list[Entry] | None:
         """The jobs changed after `sequence`; None where that position is lost and a snapshot is needed.
 
@@ -81,3 +92,7 @@ class Board:
             if wanted.wants(entry.job, wanted.statuses):
                 changed.append(entry)
         return changed
+
+
+def _encoded(job: Job) -> msgspec.Raw:
+    return msgspec.Raw(codec.encode(job_view(job)))

@@ -51,7 +51,8 @@ def _merge_one(disk: Disk, update: telemetry.Disk) -> Disk:
 
 def merge_serial(disks: tuple[Disk, ...], update: telemetry.Telemetry) -> tuple[Disk, ...]:
     """The serial disks after an update of the original sender, which speaks of the last one."""
-    if not disks and not (update.bytes_transferred or update.total_bytes):
+    says_something = update.bytes_transferred or update.total_bytes or update.status == "completed"
+    if not disks and not says_something:
         return disks
     current = disks[-1] if disks else Disk(0)
     said = telemetry.Disk(
@@ -90,6 +91,6 @@ def bytes_sum(disks: tuple[Disk, ...]) -> int:
 
 
 def total_sum(disks: tuple[Disk, ...]) -> int:
-    """Total bytes of all disks together; 0 (unknown) where one disk's total is."""
-    totals = [disk.total_bytes for disk in disks]
-    return sum(totals) if all(totals) else 0
+    """Total bytes of all disks together; 0 (unknown) where that of an unfinished disk is."""
+    known = all(disk.total_bytes or disk.status == "completed" for disk in disks)
+    return sum(disk.total_bytes for disk in disks) if known else 0

@@ -57,6 +57,8 @@ def merge(job: Job | None, update: Telemetry, now: datetime) -> Merged:
         return replace(merged, events=(history.attempt(job, update.attempt, now), *merged.events))
     if reason := _out_of_order(job, update):
         return _heard(job, now, reason)
+    if _is_of_finished_disk(job, update):
+        return _heard(job, now, "late")
     if job.closed_by in ("sender", "operator"):
         if not _opens_next_disk(job, update):
             return Merged(job, applied=False, reason="final", command=_last_word(job))
@@ -96,13 +98,23 @@ def _heard(job: Job, now: datetime, reason: str) -> Merged:
     heard = replace(job, last_telemetry_at=now)
     if job.status != "stalled":
         return Merged(heard, applied=False, reason=reason)
-    revived = _timed(replace(heard, status="running"))
+    revived = _timed(replace(heard, status="running" if job.started_at else "pending"))
     return Merged(revived, history.changes(job, revived, now, "sender"), applied=False, reason=reason)
 
 
 def _last_word(job: Job) -> Command:
     """What a sender is told that still speaks after the end: to stop, where an operator ended the job."""
     return "cancel" if job.closed_by == "operator" else "continue"
+
+
+def _is_of_finished_disk(job: Job, update: Telemetry) -> bool:
+    """Whether the original sender, now at its next disk, still speaks of one that has ended."""
+    return (
+        update.sequence is None
+        and job.disk_ended_at is not None
+        and update.timestamp is not None
+        and update.timestamp <= job.disk_ended_at
+    )
 
 
 def _opens_next_disk(job: Job, update: Telemetry) -> bool:
@@ -129,6 +141,7 @@ def _reopened(job: Job) -> Job:
         completed_at=None,
         progress_percent=None,
         disks=next_disks,
+        disk_ended_at=job.sent_at,
         meter=Meter(),
     )
 
@@ -165,8 +178,8 @@ def _next_state(job: Job, update: Telemetry) -> State:
 
 def _with_words(job: Job, update: Telemetry, status: State) -> Job:
     """Names, phase and error. What is not said overwrites nothing; the reaper's error goes with its verdict."""
-    error = None if job.closed_by == "reaper" else job.error_message
-    error = update.error or error
+    said = update.error or job.sender_error
+    error = said
     if status == "failed" and not error:
         error = "the sender reported a failure and gave no reason"
     return replace(
@@ -174,6 +187,7 @@ def _with_words(job: Job, update: Telemetry, status: State) -> Job:
         status=status,
         current_phase=update.current_phase or job.current_phase,
         error_message=error,
+        sender_error=said,
         vm_name=update.vm_name or job.vm_name or ids.vm_name_of(job.id),
         backup_type=update.backup_type or job.backup_type,
         total_kind=update.total_kind or job.total_kind,
@@ -182,17 +196,23 @@ def _with_words(job: Job, update: Telemetry, status: State) -> Job:
 
 
 def _with_numbers(job: Job, update: Telemetry) -> Job:
-    """Disks, bytes, total and percent. With disks, the job's bytes are their sum, always."""
+    """Disks, bytes, total and percent.
+
+    With disks the job's bytes are their sum; a sum that is behind what the job had already, or disks that
+    tell no bytes at all, take nothing away from it.
+    """
     serial = not update.disks and update.sequence is None and (job.serial_disks or not job.disks)
-    merged = disks.merge_serial(job.disks, update) if serial else disks.merge(job.disks, update.disks)
+    known = () if job.serial_disks and not serial else job.disks  # the hub's own count yields to the sender's word
+    merged = disks.merge_serial(known, update) if serial else disks.merge(known, update.disks)
     if job.status == "completed":
         merged = disks.complete(merged)
     done = max(job.bytes_transferred, update.bytes_transferred)
     total = update.total_bytes or job.total_bytes
     if merged:
         _refuse_unstorable(merged)
-        done, summed = disks.bytes_sum(merged), disks.total_sum(merged)
-        total = summed if serial else update.total_bytes or summed or job.total_bytes
+        done = max(job.bytes_transferred, disks.bytes_sum(merged) or update.bytes_transferred)
+        summed = disks.total_sum(merged)
+        total = summed if serial else update.total_bytes or max(job.total_bytes, summed)
     percent = disks.percent(done, total, update.progress_percent, job.progress_percent)
     if job.status == "completed":
         total, percent = total or done, 100.0

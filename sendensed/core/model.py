@@ -49,7 +49,9 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     until a sender gives one (the original never does). `sent_at` is the sender's own clock at the last
     update applied. `closed_by` says whose word a final state is. `last_telemetry_at` proves life;
     `last_moved_at` is when bytes or phase last advanced. `total_bytes` 0 is unknown. `serial_disks` is True
-    where the disks are the hub's own count of an original sender's disks, which come one after another.
+    where the disks are the hub's own count of an original sender's disks, which come one after another;
+    `disk_ended_at` is then the sender's clock at the end of the last finished one. `sender_error` is what the
+    sender last said was wrong; a verdict of the reaper stands over it in `error_message`.
     """
 
     id: str
@@ -79,6 +81,8 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     meter: Meter = Meter()
     disks: tuple[Disk, ...] = ()
     serial_disks: bool = False
+    disk_ended_at: datetime | None = None
+    sender_error: str | None = None
     revision: int = 0
 
 

@@ -36,11 +36,17 @@ def heard_at(subject: Job) -> datetime:
     return subject.last_telemetry_at or subject.created_at
 
 
+def _counts_from(subject: Job, now: datetime, healthy_since: datetime) -> datetime:
+    """The moment that silence counts from. A word from the future is of a clock that has stepped back since."""
+    heard = heard_at(subject)
+    return healthy_since if heard > now else max(heard, healthy_since)
+
+
 def judge(subject: Job, now: datetime, healthy_since: datetime, limits: Limits) -> Verdict | None:
     """The verdict on a job's silence at `now`; None where there is none to give, or nothing would change."""
     if subject.status not in ACTIVE:
         return None
-    silent = (now - max(heard_at(subject), healthy_since)).total_seconds()
+    silent = (now - _counts_from(subject, now, healthy_since)).total_seconds()
     if silent >= limits.fail_after:
         after = job.close(subject, "failed", _evidence(subject, now), now)
     elif silent >= limits.stall_after and subject.status != "stalled":
@@ -50,15 +56,15 @@ def judge(subject: Job, now: datetime, healthy_since: datetime, limits: Limits) 
     return Verdict(after, history.changes(subject, after, now, "reaper", _evidence(subject, now)))
 
 
-def due(subject: Job, healthy_since: datetime, limits: Limits) -> datetime:
+def due(subject: Job, now: datetime, healthy_since: datetime, limits: Limits) -> datetime:
     """When the next verdict on an active job falls due, if it stays silent."""
     wait = limits.fail_after if subject.status == "stalled" else limits.stall_after
-    return max(heard_at(subject), healthy_since) + timedelta(seconds=wait)
+    return _counts_from(subject, now, healthy_since) + timedelta(seconds=wait)
 
 
 def _evidence(subject: Job, now: datetime) -> str:
     """`no telemetry for 5m12s (last heard 2026-11-23T02:14:07Z at 62.3 %, phase transferring)`."""
-    silence = _duration(now - heard_at(subject))
+    silence = _duration(max(now - heard_at(subject), timedelta()))
     if subject.last_telemetry_at is None:
         return f"no telemetry for {silence} (never heard, created {rfc3339(subject.created_at)})"
     place = "" if subject.progress_percent is None else f" at {subject.progress_percent:.1f} %"

@@ -17,7 +17,11 @@ def check(request: Request) -> Response | None:
         message = f"this hub is open to its own machine only; ask it as localhost, not as '{host[:100]}'"
         return fault(403, "foreign_host", message)
     origin = request.headers.get("origin")
-    if origin is not None and (request.method != "GET" or request.upgrade) and origin != f"http://{host}":
+    if (
+        origin is not None
+        and (request.method != "GET" or request.upgrade)
+        and origin.lower() != f"http://{host}".lower()
+    ):
         return fault(403, "foreign_origin", "a page of another origin may not speak to this hub")
     return None
 
@@ -25,4 +29,4 @@ def check(request: Request) -> Response | None:
 def _name(host: str) -> str:
     """The host without its port."""
     name, _, port = host.rpartition(":")
-    return name if name and port.isdigit() else host
+    return (name if name and port.isdigit() else host).lower()

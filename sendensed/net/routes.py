@@ -1,11 +1,11 @@
 """Routes: every address of the hub, and what answers it."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from functools import partial
 
 import msgspec
 
-from schemas import __version__, codec
+from schemas import __version__, codec, ids
 from schemas.fault import Invalid
 from schemas.job import Health, JobDetail, JobList, State
 from schemas.telemetry import Acknowledgement
@@ -16,6 +16,7 @@ from sendensed.actors.receiver import DRAINING, Receiver
 from sendensed.actors.writer import Hearing
 from sendensed.core import view
 from sendensed.core.answer import Answer, Refusal
+from sendensed.core.model import Job
 from sendensed.environment import Environment
 from sendensed.net import guard
 from sendensed.net.assets import Assets
@@ -116,12 +117,12 @@ class Routes:
             elif name == "status":
                 statuses |= _states(value)
             elif name == "type":
-                job_type = value
+                job_type = _job_type(value)
         jobs = await self._store.jobs(limit=limit, status=statuses, job_type=job_type)
         return _json(JobList(tuple(view.job_view(job) for job in jobs)))
 
     async def _job(self, request: Request, segments: Sequence[str]) -> Response:
-        found = await self._store.job(segments[3])
+        found = None if ids.job_id_problem(segments[3]) else await self._store.job(segments[3])
         if found is None:
             return fault(404, "not_found", f"no job has the id '{segments[3][:200]}'")
         job, events = found
@@ -138,10 +139,23 @@ class Routes:
     async def _watch(self, wanted: view.Filter, since: int | None, socket: WebSocket) -> None:
         try:
             await viewer.run(
-                _Socket(socket), self._fanout, wanted, since, self._hearing, self._hub, self._settings.feed
+                _Socket(socket),
+                self._fanout,
+                wanted,
+                since,
+                self._hearing,
+                self._hub,
+                self._settings.feed,
+                self._look_up,
             )
         except* Gone:
             pass
+        except* StoreUnavailable:
+            await socket.close(viewer.TRY_AGAIN_LATER, "the hub cannot read its database now")
+
+    async def _look_up(self, job_ids: Collection[str]) -> list[Job]:
+        """Jobs that a viewer asked for by id and that the board no longer shows."""
+        return list((await self._store.load([one for one in job_ids if not ids.job_id_problem(one)])).values())
 
     async def _health(self, request: Request, segments: Sequence[str]) -> Response:
         reasons = []
@@ -192,17 +206,17 @@ def _matches(pattern: Sequence[str], segments: Sequence[str]) -> bool:
 
 def _asked(query: str) -> tuple[view.Filter, int | None]:
     """The filter and the position of a feed's query. Raises Invalid naming the parameter."""
-    ids, statuses, job_types, since = set[str](), set[str](), set[str](), None
+    job_ids, statuses, job_types, since = set[str](), set[str](), set[str](), None
     for name, value in split_query(query):
         if name == "job":
-            ids.add(value)
+            job_ids.add(value)
         elif name == "status":
             statuses |= _states(value)
         elif name == "type":
-            job_types.add(value)
+            job_types.add(_job_type(value))
         elif name == "since":
             since = _whole(name, value, 0, 2**63 - 1)
-    return view.Filter(frozenset(ids), frozenset(statuses), frozenset(job_types)), since
+    return view.Filter(frozenset(job_ids), frozenset(statuses), frozenset(job_types)), since
 
 
 def _states(value: str) -> set[str]:
@@ -210,6 +224,12 @@ def _states(value: str) -> set[str]:
     if unknown := states.difference(_STATES):
         raise Invalid(f"status: '{min(unknown)[:50]}' is none of {', '.join(_STATES)}", "status")
     return states
+
+
+def _job_type(value: str) -> str:
+    if problem := ids.job_type_problem(value):
+        raise Invalid(f"type: {problem}", "type")
+    return value
 
 
 def _whole(name: str, value: str, least: int, most: int) -> int:

@@ -66,4 +66,10 @@ class Store(Protocol):
         """Jobs with their disks, newest created first, of these states and this type where given."""
 
     async def silent(self, before: datetime) -> list[Job]:
-        """Active jobs not heard of since `before` (by last telemetry, else creation), longest silent first."""
+        """Active jobs not heard of since `before` (by last telemetry, else creation), longest silent first.
+
+        One that was heard in the future, by a clock that has stepped back since, is among them.
+        """
+
+    async def ended(self, *, limit: int) -> list[Job]:
+        """Jobs that have ended, with their disks, latest end first."""

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, get_args
 
 import msgspec
@@ -73,9 +73,18 @@ class MemoryStore:
     async def silent(self, before: datetime) -> list[Job]:
         """Active jobs not heard of since `before`, longest silent first."""
         await trio.lowlevel.checkpoint()
-        found = [job for job in self._jobs.values() if job.status in ACTIVE and _heard(job) < before]
+        ahead = self._now() + timedelta(seconds=rows.STEP)
+        active = [job for job in self._jobs.values() if job.status in ACTIVE]
+        found = [job for job in active if _heard(job) < before or _heard(job) > ahead]
         found.sort(key=lambda job: (_heard(job), job.id.encode()))
         return found
+
+    async def ended(self, *, limit: int) -> list[Job]:
+        """Jobs that have ended, latest end first."""
+        await trio.lowlevel.checkpoint()
+        found = [(job.completed_at, job.id.encode(), job) for job in self._jobs.values() if job.completed_at]
+        found.sort(reverse=True)
+        return [job for _, _, job in found[:limit]]
 
     def _revision(self, job_id: str) -> int:
         job = self._jobs.get(job_id)

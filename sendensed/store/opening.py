@@ -50,8 +50,9 @@ async def open_store(settings: config.Config, state_dir: Path) -> AsyncIterator[
 
 @asynccontextmanager
 async def _migrated(dsn: str, pool_size: int) -> AsyncIterator[PostgresStore]:
-    place = _without_secrets(dsn)
+    place = "given"
     try:
+        place = _without_secrets(dsn)
         async with bridge.open_pool(dsn, max_size=pool_size) as pool:
             for name in await migrate.migrate(pool):
                 log.info("migration applied", name=name)

@@ -69,6 +69,10 @@ class PostgresStore:
         statement = sql.JOBS[bool(status), bool(job_type)]
         return await self._jobs(statement, limit, list(status), job_type)
 
+    async def ended(self, *, limit: int) -> list[Job]:
+        """Jobs that have ended, latest end first."""
+        return await self._jobs(sql.ENDED, limit)
+
     async def silent(self, before: datetime) -> list[Job]:
         """Active jobs not heard of since `before`, longest silent first."""
         return await self._jobs(sql.SILENT, before)

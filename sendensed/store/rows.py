@@ -11,6 +11,9 @@ from sendensed.store import Change, RowRefused
 EVENTS_SHOWN = 500
 """How many of a job's newest events are read."""
 
+STEP = 5.0
+"""Seconds by which a job's last word may be ahead of the store's clock before it counts as of the future."""
+
 
 def check_guards(changes: Sequence[Change]) -> None:
     """Raises ValueError for a save that contradicts itself: a bug of the caller, not a bad value.

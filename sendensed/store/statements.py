@@ -10,6 +10,7 @@ import msgspec
 
 from schemas.job import ACTIVE
 from sendensed.core.model import Disk, Event, Job
+from sendensed.store.rows import STEP
 
 _TYPES = {
     "attempt": "integer",
@@ -28,6 +29,7 @@ _TYPES = {
     "last_telemetry_at": "timestamptz",
     "last_moved_at": "timestamptz",
     "sent_at": "timestamptz",
+    "disk_ended_at": "timestamptz",
     "meter": "jsonb",
     "disks": "jsonb",
     "serial_disks": "boolean",
@@ -126,8 +128,16 @@ LOAD = _as_json("SELECT * FROM backup_jobs WHERE id = ANY($1::text[])", "j.id")
 SILENT = _as_json(
     f"""
         SELECT * FROM backup_jobs
-        WHERE status IN ({_ACTIVE}) AND coalesce(last_telemetry_at, created_at) < $1""",
+        WHERE status IN ({_ACTIVE}) AND (
+            coalesce(last_telemetry_at, created_at) < $1
+            OR coalesce(last_telemetry_at, created_at) > clock_timestamp() + interval '{STEP:g} seconds'
+        )""",
     "coalesce(j.last_telemetry_at, j.created_at), j.id",
+)
+
+ENDED = _as_json(
+    "SELECT * FROM backup_jobs WHERE completed_at IS NOT NULL ORDER BY completed_at DESC, id DESC LIMIT $1",
+    "j.completed_at DESC, j.id DESC",
 )
 
 # $1 limit, $2 states, $3 type. Four statements rather than "$2 is empty or ...", which no index could serve.

@@ -222,3 +222,26 @@ async def test_the_clock_goes_on_and_is_utc(store):
     first, second = await store.now(), await store.now()
     assert first <= second
     assert first.utcoffset() == timedelta(0)
+
+
+async def test_jobs_that_ended_come_latest_end_first_however_old_they_are(store):
+    ends = [("old-a", -900, 30), ("new-b", 0, 10), ("new-c", 5, 20), ("running", 9, None)]
+    for job_id, made, ended in ends:
+        await saved(
+            store,
+            a_job(
+                job_id,
+                created_at=EARLY + timedelta(seconds=made),
+                completed_at=None if ended is None else EARLY + timedelta(seconds=ended),
+                status="running" if ended is None else "completed",
+            ),
+        )
+    assert [job.id for job in await store.ended(limit=10)] == ["old-a", "new-c", "new-b"]
+    assert [job.id for job in await store.ended(limit=1)] == ["old-a"]
+
+
+async def test_a_job_heard_in_the_future_counts_as_silent(store):
+    now = await store.now()
+    for job_id, seconds in (("ahead", 60), ("present", 0)):
+        await saved(store, a_job(job_id, status="running", last_telemetry_at=now + timedelta(seconds=seconds)))
+    assert [job.id for job in await store.silent(now - timedelta(seconds=60))] == ["ahead"]

@@ -215,6 +215,16 @@ def test_the_operators_commands_show_what_the_hub_holds(make_hub):
     failed = command("watch", "two", "--hub", hub.url)
     assert failed.returncode == 4
     assert "no space left" in failed.stdout
+    reader = subprocess.Popen(
+        [sys.executable, "-m", "sendensed", "watch", "--json", "--hub", hub.url], stdout=subprocess.PIPE
+    )
+    reader.stdout.readline()
+    reader.stdout.close()
+    hub.post("one", status="running", bytes_transferred=600)
+    hub.post("one", status="running", bytes_transferred=700)
+    assert reader.wait(timeout=DEADLINE) == 0
+    nothing = command("jobs", "--hub", hub.url, "--status", "cancelled")
+    assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, "", "no job matches\n")
     unknown = command("watch", "three", "--hub", hub.url)
     assert (unknown.returncode, unknown.stdout) == (6, "")
     assert "no job has the id 'three'" in unknown.stderr

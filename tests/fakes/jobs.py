@@ -86,6 +86,8 @@ def jobs(**fixed) -> st.SearchStrategy[Job]:
         ),
         "disks": disks,
         "serial_disks": st.booleans(),
+        "disk_ended_at": st.none() | times,
+        "sender_error": st.none() | text,
         "revision": st.just(0),
     }
     unknown = set(Job.__struct_fields__) ^ set(fields)

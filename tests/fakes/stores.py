@@ -67,6 +67,9 @@ class FaultyStore:
     async def silent(self, before):
         return await self._call("silent", before)
 
+    async def ended(self, *, limit):
+        return await self._call("ended", limit=limit)
+
     def __enter__(self) -> "FaultyStore":
         return self
 

@@ -91,6 +91,8 @@ def test_odd_numbers_of_the_field_are_read_as_what_they_mean():
     update = read(b'{"progress_percent":150,"eta_seconds":-5,"transfer_speed_bps":-1,"age_ms":1500}')
     assert (update.progress_percent, update.transfer_speed_bps, update.age) == (100.0, 0, 1.5)
     assert read(b'{"progress_percent":-3}').progress_percent == 0
+    for absurd in (b"-9e30", b"26.0", b"99999999999999999999"):
+        assert read(b'{"status":"completed","eta_seconds":' + absurd + b"}").status == "completed"
 
 
 def test_disks_come_out_in_the_order_of_their_index():

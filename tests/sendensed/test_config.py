@@ -36,6 +36,8 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path):
         ("[reaper]\nstall_after = 'long'", "reaper.stall_after"),
         ("[writer]\nbatch = 0", "writer.batch"),
         ("[reaper]\nstall_after = 10\nfail_after = 10", "reaper.fail_after"),
+        ("[reaper]\nfail_after = inf", "reaper.fail_after"),
+        ("[reaper]\nbeat = 20", "reaper.beat"),
         ("not toml", "is not TOML"),
     ],
 )
@@ -73,6 +75,14 @@ def test_addresses_are_taken_apart():
 def test_a_hub_that_may_not_start_says_why_and_exits_2(capsys, arguments: list[str], words: str):
     assert main(arguments) == 2
     assert words in capsys.readouterr().err
+
+
+def test_a_database_address_that_is_none_is_said_without_a_stack(capsys, tmp_path):
+    arguments = ["serve", "--open", "--listen", "127.0.0.1:0", "--database", "postgresql://[::1/db"]
+    assert main(arguments) == 1
+    said = capsys.readouterr().err
+    assert "Invalid IPv6 URL" in said
+    assert "Traceback" not in said
 
 
 def test_a_hub_that_is_not_there_is_said_with_exit_8(capsys):

@@ -117,6 +117,8 @@ async def test_a_job_comes_with_its_disks_and_its_history(autojump_clock):
         ("/api/v1/jobs?status=done", "status"),
         ("/api/v1/feed?since=-1", "since"),
         ("/api/v1/feed?status=x", "status"),
+        ("/api/v1/feed?type=X", "type"),
+        ("/api/v1/jobs?type=%00", "type"),
     ],
 )
 async def test_a_query_outside_the_contract_is_refused_naming_the_parameter(
@@ -177,7 +179,7 @@ async def test_a_database_that_does_not_answer_is_a_503_with_a_time_to_come_back
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost", "localhost:8082", "127.0.0.1:1", "127.1.2.3", "[::1]:8082", "[::1]"]
+    "host", ["localhost", "localhost:8082", "127.0.0.1:1", "127.1.2.3", "[::1]:8082", "[::1]", "LocalHost:1"]
 )
 async def test_an_open_hub_answers_to_the_names_of_its_own_machine(autojump_clock, host: str):
     assert (await Hub().ask("GET", "/api/v1/health", host=host)).status == 200
@@ -199,25 +201,82 @@ async def test_a_page_of_another_origin_may_neither_send_nor_watch(autojump_cloc
     assert isinstance(await hub.ask("GET", "/api/v1/feed", upgrade="websocket", **own), Upgrade)
 
 
-async def test_the_feed_is_handed_to_a_viewer_and_its_end_is_quiet(autojump_clock):
-    class Socket:
-        def __init__(self) -> None:
-            self.frames: list[bytes] = []
+class Socket:
+    """A viewer that hangs up after a second."""
 
-        async def receive(self) -> str:
-            await trio.sleep(1)
-            raise Gone
+    def __init__(self) -> None:
+        self.frames: list[feed.Frame] = []
+        self.closed: int | None = None
 
-        async def send(self, frame: bytes) -> None:
-            await trio.lowlevel.checkpoint()
-            self.frames.append(frame)
+    async def receive(self) -> str:
+        await trio.sleep(1)
+        raise Gone
 
+    async def send(self, frame: bytes) -> None:
+        await trio.lowlevel.checkpoint()
+        self.frames.append(feed.decode(frame[frame.index(b"{") :]))
+
+    async def close(self, code: int, reason: str) -> None:
+        await trio.lowlevel.checkpoint()
+        self.closed = code
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("", {"a", "b", "c", "d e"}),
+        ("?job=a&job=d%20e", {"a", "d e"}),
+        ("?job=gone", set()),
+        ("?type=restore", {"b"}),
+        ("?type=restore&type=backup", {"a", "b", "c", "d e"}),
+        ("?status=failed,completed", {"c", "d e"}),
+        ("?status=failed&status=running&type=backup", {"a", "d e"}),
+    ],
+)
+async def test_the_feed_shows_what_its_query_asks_for_and_its_end_is_quiet(
+    autojump_clock, query: str, shown: set[str]
+):
     hub = Hub()
-    upgrade = await hub.ask("GET", "/api/v1/feed?job=a&job=b&type=backup&status=running,failed&since=0")
-    socket = Socket()
-    await upgrade.run(socket)
-    assert isinstance(feed.decode(socket.frames[0][2:]), feed.Hello)
+    jobs = [
+        ("a", "backup", "running"),
+        ("b", "restore", "running"),
+        ("c", "backup", "completed"),
+        ("d e", "backup", "failed"),
+    ]
+    async with hub.rig.running():
+        for job_id, job_type, status in jobs:
+            await hub.rig.send(job_id, 1, job_type=job_type, status=status)
+        hub.fanout.board.publish((await hub.rig.committed.take()).values())
+        socket = Socket()
+        await (await hub.ask("GET", f"/api/v1/feed{query}")).run(socket)
+    assert isinstance(socket.frames[0], feed.Hello)
+    assert {job.id for job in socket.frames[1].jobs} == shown
     assert hub.fanout.viewers == 0
+
+
+async def test_the_feed_goes_on_from_the_position_asked_for(autojump_clock):
+    hub = Hub()
+    async with hub.rig.running():
+        for job_id in ("a", "b"):
+            await hub.rig.send(job_id, 1)
+            hub.fanout.board.publish((await hub.rig.committed.take()).values())
+        socket = Socket()
+        await (await hub.ask("GET", "/api/v1/feed?since=1")).run(socket)
+    [changes] = [frame for frame in socket.frames if isinstance(frame, feed.Changes)]
+    assert [job.id for job in changes.jobs] == ["b"]
+
+
+async def test_a_viewer_whose_job_cannot_be_looked_up_is_told_to_come_back(autojump_clock):
+    memory = Rig(Config()).memory
+    with FaultyStore(memory).fail("load", StoreUnavailable("away")) as store:
+        socket = Socket()
+        await (await Hub(store, memory).ask("GET", "/api/v1/feed?job=old")).run(socket)
+    assert socket.closed == 1013
+
+
+@pytest.mark.parametrize("target", ["/api/v1/jobs/a%00b", "/api/v1/jobs/a%0Ab", "/api/v1/jobs/" + 201 * "x"])
+async def test_an_id_that_no_job_can_have_is_not_found(autojump_clock, target: str):
+    assert await Hub().refused("GET", target) == (404, "not_found")
 
 
 async def test_viewers_beyond_the_limit_are_told_to_come_back(autojump_clock):

@@ -41,6 +41,8 @@ CREATE TABLE backup_jobs (
     sent_at            timestamptz,
     meter              jsonb NOT NULL DEFAULT '[]',
     serial_disks       boolean NOT NULL DEFAULT false,
+    disk_ended_at      timestamptz,
+    sender_error       text,
     revision           bigint NOT NULL DEFAULT 1
 ) WITH (fillfactor = 70);
 
@@ -53,6 +55,9 @@ CREATE INDEX backup_jobs_by_status ON backup_jobs (status, created_at DESC, id D
 -- An index on it would change with every update, and no update would be heap-only any more.
 CREATE INDEX backup_jobs_active ON backup_jobs (created_at)
     WHERE status IN ('pending', 'running', 'stalled');
+
+-- For the board of a starting hub: what ended last. A running job's end is NULL, so it is not in here.
+CREATE INDEX backup_jobs_ended ON backup_jobs (completed_at DESC, id DESC) WHERE completed_at IS NOT NULL;
 
 CREATE TABLE backup_disks (
     backup_job_id     text COLLATE "C" NOT NULL REFERENCES backup_jobs ON DELETE CASCADE,

@@ -65,14 +65,14 @@ class Rig:
             with self.intents:
                 yield nursery
 
-    def post(self, job_id: str, sequence: int, **fields: object) -> Receipt:
+    def post(self, job_id: str, sequence: int | None, **fields: object) -> Receipt:
         """Queues an update without waiting for it."""
         said = {"job_type": "backup", "job_id": job_id, "status": "running", "sequence": sequence, **fields}
         receipt = Receipt()
         self.intents.send_nowait(Post(Telemetry(**said), self.hearing.clock.now(), receipt))
         return receipt
 
-    async def send(self, job_id: str, sequence: int, **fields: object) -> Answer:
+    async def send(self, job_id: str, sequence: int | None, **fields: object) -> Answer:
         """Queues an update and waits for its answer."""
         return await self.post(job_id, sequence, **fields).wait()
 

@@ -63,14 +63,19 @@ class Stage:
         self.hearing = Hearing(Clock(NIGHT))
         self.fanout = Fanout(Board(sequence), SETTINGS.pace)
         self.committed: Mailbox[str, Job] = Mailbox()
+        self.kept: list[Job] = []
         nursery.start_soon(self.fanout.run, self.committed)
 
     def watch(self, wanted: Filter | None = None, since: int | None = None) -> Wire:
         wire = Wire()
         self.nursery.start_soon(
-            viewer.run, wire, self.fanout, wanted or Filter(), since, self.hearing, "hub-1", SETTINGS
+            viewer.run, wire, self.fanout, wanted or Filter(), since, self.hearing, "hub-1", SETTINGS, self.look_up
         )
         return wire
+
+    async def look_up(self, job_ids: list[str]) -> list[Job]:
+        await trio.lowlevel.checkpoint()
+        return [one for one in self.kept if one.id in job_ids]
 
     async def commit(self, *jobs: Job) -> None:
         self.committed.put({job.id: job for job in jobs})
@@ -187,7 +192,8 @@ async def test_a_viewer_that_hangs_up_is_forgotten(mock_clock):
         wire = Wire()
         with pytest.RaisesGroup(Gone, flatten_subgroups=True):
             async with trio.open_nursery() as inner:
-                inner.start_soon(viewer.run, wire, stage.fanout, Filter(), None, stage.hearing, "hub-1", SETTINGS)
+                watching = (wire, stage.fanout, Filter(), None, stage.hearing, "hub-1", SETTINGS, stage.look_up)
+                inner.start_soon(viewer.run, *watching)
                 await wait_all_tasks_blocked()
                 assert stage.fanout.viewers == 1
                 wire.hung_up.set()
@@ -285,3 +291,39 @@ def test_an_old_revision_offered_again_is_not_news():
     board = Board(0)
     board.publish([job("a", 2)])
     assert board.publish([replace(job("a"), revision=1)]) == {}
+
+
+async def test_what_a_snapshot_holds_is_not_sent_again_and_sequences_never_go_back(mock_clock):
+    async with trio.open_nursery() as nursery:
+        stage = Stage(nursery)
+        wire = stage.watch()
+        stage.committed.put({"a": job("a")})
+        await wait_all_tasks_blocked()
+        mock_clock.jump(1)
+        await stage.commit(job("b"))
+        sequences = [frame.sequence for frame in wire.frames if isinstance(frame, feed.Snapshot | feed.Changes)]
+        assert sequences == sorted(sequences)
+        shown = [
+            one.id
+            for frame in wire.frames
+            if isinstance(frame, feed.Snapshot | feed.Changes)
+            for one in frame.jobs
+        ]
+        assert shown == ["a", "b"]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_job_asked_for_by_id_is_shown_though_it_left_the_board_long_ago(mock_clock):
+    async with trio.open_nursery() as nursery:
+        stage = Stage(nursery)
+        await stage.commit(job("new"))
+        stage.kept = [
+            job("old", status="completed"),
+            job("other", status="completed"),
+            job("new", status="pending"),
+        ]
+        wire = stage.watch(Filter(ids=frozenset({"old", "new"})))
+        await wait_all_tasks_blocked()
+        [snapshot] = wire.of(feed.Snapshot)
+        assert {(one.id, one.status) for one in snapshot.jobs} == {("old", "completed"), ("new", "running")}
+        nursery.cancel_scope.cancel()

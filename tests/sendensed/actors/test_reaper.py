@@ -4,7 +4,9 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from sendensed.actors import reaper
+from sendensed.actors.writer import Beat
 from sendensed.config import Config
+from sendensed.core.batch import Silence
 from sendensed.store import StoreUnavailable
 from tests.fakes.stores import FaultyStore
 from tests.sendensed.actors.rig import NIGHT, Rig
@@ -99,11 +101,14 @@ async def test_while_commits_fail_though_the_store_answers_nobody_is_judged(mock
     rig = Rig(Config(), store, memory)
     async with rig.running() as nursery:
         await rig.send("a", 0)
+        await rig.send("ended", 0, status="completed")
         nursery.start_soon(reaper.run, rig.store, rig.intents.clone(), rig.hearing, rig.settings.reaper)
         store.fail("save", StoreUnavailable("the table is locked"), times=10_000)
         for sequence in range(1, 80):
             rig.post("a", sequence)
-            await pass_time(mock_clock, 5, step=1)
+            await pass_time(mock_clock, 2, step=1)
+            rig.post("ended", 0)  # changes nothing, so it needs no commit and proves none
+            await pass_time(mock_clock, 3, step=1)
         assert not rig.hearing.is_ready
         store.mend()
         await pass_time(mock_clock, 20, step=1)
@@ -111,4 +116,35 @@ async def test_while_commits_fail_though_the_store_answers_nobody_is_judged(mock
         assert rig.hearing.is_ready
         await pass_time(mock_clock, 60)
         assert (await rig.stored("a")).status == "stalled"
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_question_that_was_waiting_while_the_hub_was_frozen_is_not_judged(mock_clock):
+    rig = Rig(Config())
+    async with rig.running():
+        await rig.send("a", 1)
+        mock_clock.jump(465)
+        rig.intents.send_nowait(Silence("a"))
+        rig.intents.send_nowait(Beat())
+        await wait_all_tasks_blocked()
+        assert (await rig.stored("a")).status == "running"
+        rig.intents.send_nowait(Silence("a"))
+        await wait_all_tasks_blocked()
+        assert (await rig.stored("a")).status == "running"
+        assert rig.hearing.health.healthy_since == rig.wall()
+
+
+async def test_a_job_heard_before_the_stores_clock_stepped_back_is_judged_by_the_new_time(mock_clock):
+    rig = Rig(Config())
+    async with rig.running() as nursery:
+        await rig.send("a", 1)
+        nursery.start_soon(reaper.run, rig.store, rig.intents.clone(), rig.hearing, rig.settings.reaper)
+        await pass_time(mock_clock, 10)
+        rig.started += 86_400  # a day back
+        await pass_time(mock_clock, 80)
+        assert (await rig.stored("a")).status == "stalled"
+        await pass_time(mock_clock, 250)
+        job = await rig.stored("a")
+        assert (job.status, job.closed_by) == ("failed", "reaper")
+        assert job.error_message.startswith("no telemetry for 0s (last heard 2026-11-23T02:00:00Z")
         nursery.cancel_scope.cancel()

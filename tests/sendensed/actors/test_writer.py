@@ -1,5 +1,7 @@
 """Writer: batches, commits, then acknowledges; and what it does when the store does not answer."""
 
+from datetime import timedelta
+
 import pytest
 import trio
 from msgspec.structs import replace
@@ -103,15 +105,55 @@ async def test_an_outage_shorter_than_its_patience_costs_nobody_an_answer(autoju
             assert (await rig.send("a", 1)).applied
 
 
-async def test_a_commit_of_unknown_outcome_that_had_landed_is_acknowledged_and_not_doubled(autojump_clock):
+async def test_a_commit_of_unknown_outcome_that_had_landed_is_acknowledged_as_it_was_and_not_doubled(
+    autojump_clock,
+):
     with faulty().fail_after("save", GONE) as store:
         rig = rig_on(store)
         async with rig.running():
             answer = await rig.send("a", 1, bytes_transferred=5)
-        assert (answer.applied, answer.reason) == (False, "duplicate")
+            assert (answer.applied, answer.reason) == (True, None)
+            assert set(await rig.committed.take()) == {"a"}
         job, events = await store.base.job("a")
-        assert (job.bytes_transferred, job.sequence) == (5, 1)
+        assert (job.bytes_transferred, job.sequence, job.revision) == (5, 1, 1)
         assert len(events) == 1
+
+
+async def test_the_original_senders_next_disk_is_not_opened_twice_by_an_unknown_commit(autojump_clock):
+    store = faulty()
+    rig = rig_on(store)
+    async with rig.running():
+        later = [NIGHT + timedelta(seconds=seconds) for seconds in (8, 10, 11)]
+        await rig.send("a", None, bytes_transferred=1000, timestamp=later[0])
+        store.fail_after("save", GONE)
+        ended = rig.post("a", None, status="completed", timestamp=later[1])
+        began = rig.post("a", None, bytes_transferred=5, total_bytes=50, timestamp=later[2])
+        assert [(await receipt.wait()).applied for receipt in (ended, began)] == [True, True]
+        job = await rig.stored("a")
+    store.done()
+    assert [(disk.bytes_transferred, disk.status) for disk in job.disks] == [(1000, "completed"), (5, "running")]
+
+
+async def test_after_an_unknown_commit_a_row_that_somebody_else_changed_since_is_merged_again(autojump_clock):
+    class Overtaken(MemoryStore):
+        """Commits, lets another hub commit as well, and then loses the connection."""
+
+        armed = True
+
+        async def save(self, changes):
+            saved = await super().save(changes)
+            if self.armed:
+                self.armed = False
+                mine = (await self.load(["a"]))["a"]
+                await super().save([Change(replace(mine, sequence=7, bytes_transferred=70), mine)])
+                raise GONE
+            return saved
+
+    memory = Overtaken(lambda: NIGHT)
+    rig = Rig(Config(), memory, memory)
+    async with rig.running():
+        assert (await rig.send("a", 1, bytes_transferred=5)).reason == "out_of_date"
+        assert (await rig.stored("a")).bytes_transferred == 70
 
 
 async def test_an_outage_longer_than_its_patience_is_answered_503_and_the_hub_recovers(autojump_clock):

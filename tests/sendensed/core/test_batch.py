@@ -12,7 +12,7 @@ from sendensed.core.model import Job
 from sendensed.core.view import Filter, event_view
 
 NIGHT = datetime(2026, 11, 23, 2, 0, 0, tzinfo=UTC)
-JUDGE = batch.Judge(NIGHT + timedelta(seconds=100), NIGHT, staleness.Limits())
+JUDGE = batch.Judge(NIGHT + timedelta(seconds=100), NIGHT, True, staleness.Limits())
 
 
 class Slip:

@@ -331,6 +331,57 @@ def test_disks_that_add_up_beyond_what_can_be_stored_are_refused():
         run.send(status="running", sequence=2, disks=tuple(telemetry.Disk(n) for n in range(1, 257)))
 
 
+def test_disks_that_appear_late_take_no_bytes_away():
+    run = Run()
+    run.send(status="running", sequence=1, bytes_transferred=1000)
+    run.send(status="running", sequence=2, disks=(telemetry.Disk(0, 400),))
+    assert (run.job.bytes_transferred, run.job.transfer_speed_bps) == (1000, 0)
+    run.send(status="running", sequence=3, disks=(telemetry.Disk(0, 1200),))
+    assert run.job.bytes_transferred == 1200
+
+
+def test_disks_that_tell_no_bytes_leave_the_jobs_own_number():
+    run = Run()
+    run.send(status="running", sequence=1, bytes_transferred=1000)
+    run.send(
+        status="completed", sequence=2, bytes_transferred=2000, disks=(telemetry.Disk(0, status="completed"),)
+    )
+    assert (run.job.bytes_transferred, run.job.total_bytes) == (2000, 2000)
+
+
+def test_a_planned_total_does_not_fall_to_what_the_disks_add_up_to():
+    run = Run()
+    run.send(status="running", sequence=1, total_bytes=1000)
+    run.send(status="running", sequence=2, disks=(telemetry.Disk(0, 1, 500),))
+    assert run.job.total_bytes == 1000
+
+
+def test_a_sender_that_begins_to_number_its_updates_speaks_for_itself_again():
+    run = Run()
+    run.send(status="running", bytes_transferred=100, total_bytes=1000)
+    run.send(status="running", sequence=1, bytes_transferred=500)
+    assert (run.job.bytes_transferred, run.job.disks) == (500, ())
+    run.send(status="completed", sequence=2, bytes_transferred=1000)
+    assert (run.job.bytes_transferred, run.job.progress_percent) == (1000, 100)
+
+
+def test_a_stalled_job_that_never_ran_wakes_as_pending():
+    run = Run()
+    run.send(status="pending", sequence=1)
+    run.fall_silent(100)
+    run.send(status="pending", sequence=1)
+    assert (run.job.status, run.job.started_at) == ("pending", None)
+
+
+def test_what_the_sender_said_was_wrong_outlives_the_reapers_verdict():
+    run = Run()
+    run.send(status="running", sequence=1, error="disk 1 unreadable")
+    run.fall_silent(400)
+    assert run.job.error_message.startswith("no telemetry for")
+    run.send(status="failed", sequence=2)
+    assert run.job.error_message == "disk 1 unreadable"
+
+
 # The original sender
 
 
@@ -423,6 +474,28 @@ def test_a_next_disk_of_unknown_total_makes_the_jobs_total_unknown():
     assert (run.job.total_bytes, run.job.eta_reason) == (0, "unknown_total")
 
 
+def test_a_late_word_of_a_finished_disk_changes_nothing_of_the_open_one():
+    run = Run()
+    run.send(status="running", bytes_transferred=1000, total_bytes=1000, timestamp=at(8))
+    run.send(status="completed", timestamp=at(10))
+    run.send(status="running", bytes_transferred=5, total_bytes=50, timestamp=at(11))
+    for status, seconds in (("running", 9), ("running", 10), ("completed", 10)):
+        late = run.send(status=status, bytes_transferred=1000, total_bytes=1000, timestamp=at(seconds))
+        assert (late.applied, late.reason) == (False, "late")
+        assert (run.job.status, run.job.bytes_transferred, run.job.total_bytes) == ("running", 1005, 1050)
+
+
+def test_a_disk_without_a_changed_block_is_a_disk_too():
+    run = Run()
+    run.send(status="completed", timestamp=at(1))
+    run.send(status="running", bytes_transferred=5, total_bytes=50, timestamp=at(3))
+    assert [(disk.index, disk.bytes_transferred, disk.status) for disk in run.job.disks] == [
+        (0, 0, "completed"),
+        (1, 5, "running"),
+    ]
+    assert (run.job.total_bytes, run.job.progress_percent) == (50, 10)
+
+
 def test_zero_empty_and_null_of_the_original_overwrite_nothing():
     run = Run()
     run.send(status="running", bytes_transferred=60, total_bytes=100, current_phase="transferring", vm_name="db")
@@ -506,14 +579,16 @@ def test_bytes_never_fall_and_final_states_stay_within_an_attempt(updates: list[
         before = run.job
         merged = run.take(update)
         after = merged.job
-        if after.disks:
-            assert after.bytes_transferred == sum(disk.bytes_transferred for disk in after.disks)
+        summed = sum(disk.bytes_transferred for disk in after.disks)
+        same_attempt = before is not None and before.attempt == after.attempt
+        if summed and summed >= (before.bytes_transferred if same_attempt else 0):
+            assert after.bytes_transferred == summed
+        assert after.transfer_speed_bps >= 0
         assert after.progress_percent is None or 0 <= after.progress_percent <= 100
         assert (after.progress_percent == 100) <= (after.status == "completed")
         if before is None or before.attempt != after.attempt:
             continue
-        if not (before.disks == () and after.disks):
-            assert after.bytes_transferred >= before.bytes_transferred
+        assert after.bytes_transferred >= before.bytes_transferred
         if before.closed_by == "sender" and before.status != "completed":
             assert after is before
         if before.closed_by == "sender" and update.sequence is not None:

@@ -83,9 +83,9 @@ def test_short_limits_are_told_in_seconds():
 
 
 def test_a_verdict_is_due_when_the_limit_of_the_next_state_is_reached():
-    assert staleness.due(job(), NIGHT, LIMITS) == later(60)
-    assert staleness.due(job(status="stalled"), NIGHT, LIMITS) == later(300)
-    assert staleness.due(job(), later(100), LIMITS) == later(160)
+    assert staleness.due(job(), NIGHT, NIGHT, LIMITS) == later(60)
+    assert staleness.due(job(status="stalled"), NIGHT, NIGHT, LIMITS) == later(300)
+    assert staleness.due(job(), later(100), later(100), LIMITS) == later(160)
 
 
 def test_regular_beats_keep_the_hub_healthy_and_a_gap_starts_it_anew():
