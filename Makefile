@@ -40,10 +40,15 @@ test: .venv/test web
 	@.ci/apt-install mkfs.ext4=e2fsprogs curl=curl chromium=chromium
 	$(BIN)/python -m pytest $(TEST_ARGS)
 
+# The wire and the decisions are covered to the last branch by their own tests.
+CORES := tests/schemas tests/sendensed/core tests/clientd/core
+
 check: .venv/test web
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/python -m pytest -q $(CORES) --cov=schemas --cov=sendensed.core --cov=clientd.core --cov-branch \
+	    --cov-report=term:skip-covered --cov-fail-under=100
 	$(MAKE) --no-print-directory test
 
 bench: .venv/test

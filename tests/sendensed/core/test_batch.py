@@ -46,6 +46,7 @@ def test_many_updates_of_a_job_become_one_row_and_as_many_answers():
     plans = batch.plan(intents, {}, JUDGE)
     assert list(plans) == ["a", "b"]
     assert (plans["a"].job.status, plans["a"].job.sequence, plans["a"].before) == ("completed", 2, None)
+    assert (plans["a"].job.revision, plans["a"].stored.revision) == (0, 1)
     assert [answer.applied for _, answer in plans["a"].answers] == [True, True, False]
     assert [slip for slip, _ in plans["a"].answers] == [intents[0].receipt, intents[2].receipt, intents[3].receipt]
     assert [event.status for event in plans["a"].events] == ["running", "completed"]
@@ -72,7 +73,12 @@ def test_silence_is_judged_on_the_newest_row_after_the_telemetry_before_it():
     heard = replace(post("a", 2), at=JUDGE.now)
     plan = batch.plan([heard, batch.Silence("a")], {"a": silent}, JUDGE)["a"]
     assert plan.job.status == "running"
-    assert batch.plan([batch.Silence("gone")], {}, JUDGE)["gone"].job is None
+    assert batch.plan([batch.Silence("gone")], {}, JUDGE)["gone"].stored is None
+
+
+def test_a_hub_that_does_not_hear_gives_no_verdict():
+    deaf = replace(JUDGE, is_hearing=False)
+    assert not batch.plan([batch.Silence("a")], {"a": stored("a")}, deaf)["a"].is_change
 
 
 def test_a_refused_row_takes_all_its_updates_back():
@@ -126,6 +132,24 @@ def test_a_position_of_another_hub_or_of_the_future_is_lost():
     assert watched.since(99, Filter()) is None
     assert watched.since(102, Filter()) is None
     assert len(watched.since(100, Filter())) == 1
+
+
+def test_a_viewer_that_comes_back_is_not_told_of_jobs_it_did_not_ask_for():
+    watched = board.Board(100)
+    watched.publish([stored("a"), stored("b", job_type="restore")])
+    assert [entry.job.id for entry in watched.since(100, Filter(ids=frozenset({"b"})))] == ["b"]
+
+
+def test_a_job_that_left_the_board_can_be_shown_beside_it():
+    watched = board.Board(100)
+    watched.publish([stored("a")])
+    wanted = Filter(ids=frozenset({"a", "old", "other"}))
+    assert watched.absent(["a", "old"]) == ["old"]
+    found = [stored("a", status="pending"), stored("old", status="completed"), stored("unasked")]
+    assert [(entry.job.id, entry.was, entry.sequence) for entry in watched.aside(found, wanted)] == [
+        ("old", "completed", 101)
+    ]
+    assert watched.absent(["old"]) == ["old"]
 
 
 def test_finished_jobs_are_kept_up_to_a_bound_and_what_fell_out_makes_older_positions_lost():

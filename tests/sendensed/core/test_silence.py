@@ -107,3 +107,10 @@ def test_a_hub_whose_beats_are_not_answered_does_not_hear():
     state = health.Health(NIGHT, 100.0)
     assert health.is_hearing(state, 115.0)
     assert not health.is_hearing(state, 115.1)
+
+
+def test_a_word_from_the_future_counts_from_when_the_hub_is_healthy():
+    ahead = job(last_telemetry_at=later(86_400))
+    assert status(ahead, 59) is None
+    assert status(ahead, 60) == "stalled"
+    assert staleness.due(ahead, NIGHT, later(10), LIMITS) == later(70)
