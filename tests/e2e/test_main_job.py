@@ -2,9 +2,11 @@
 
 import itertools
 import json
+import os
 import signal
 import subprocess
 import sys
+import urllib.error
 from datetime import datetime
 
 import pytest
@@ -241,3 +243,25 @@ def test_a_client_that_is_told_to_stop_reports_its_job_as_cancelled(make_hub, di
     job = hub.job("backup-stopped-1")["job"]
     assert (job["status"], job["closed_by"]) == ("cancelled", "sender")
     assert signal.Signals(number).name in job["error_message"]
+
+
+def test_a_database_killed_under_the_hub_is_started_again_and_no_sender_notices_more_than_a_pause(make_hub):
+    hub = make_hub()
+    assert hub.post("steady", status="running", sequence=1, bytes_transferred=1)["applied"]
+    [postmaster] = hub.database_processes()
+    os.kill(postmaster, signal.SIGKILL)
+
+    def committed() -> bool:
+        try:
+            return hub.post("steady", status="running", sequence=2, bytes_transferred=2)["status"] == "success"
+        except urllib.error.HTTPError as error:
+            with error:
+                assert error.code == 503
+                assert 1 <= int(error.headers["Retry-After"]) <= 5
+            return False
+
+    eventually("an update is committed again", committed)
+    job = hub.job("steady")["job"]
+    assert (job["status"], job["sequence"], job["bytes_transferred"]) == ("running", 2, 2)
+    assert hub.stop() == 0
+    assert hub.database_processes() == []
