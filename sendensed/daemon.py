@@ -41,9 +41,9 @@ async def stop_on_signals(stopping: trio.Event, whole: trio.CancelScope) -> None
                 stopping.set()
 
 
-async def stop_on_signal(number: signal.Signals, whole: trio.CancelScope) -> None:
-    """Cancels `whole` at the signal. Runs until cancelled."""
-    with trio.open_signal_receiver(number) as signals:
+async def cancel_on_end(whole: trio.CancelScope) -> None:
+    """Cancels `whole` at SIGTERM, or when the terminal goes away (SIGHUP). Runs until cancelled."""
+    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP) as signals:
         await anext(signals)
         whole.cancel()
 

@@ -53,10 +53,10 @@ def _size(text: str) -> int:
 
 
 async def _bounded(options: argparse.Namespace, folder: Path, size: int) -> int:
-    """The demo; ended by SIGTERM it still stops its client and its database."""
+    """The demo; ended from outside it still stops its client and its database."""
     code = 128 + signal.SIGTERM
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(daemon.stop_on_signal, signal.SIGTERM, nursery.cancel_scope)
+        nursery.start_soon(daemon.cancel_on_end, nursery.cancel_scope)
         code = await _demo(options, folder, size)
         nursery.cancel_scope.cancel()
     return code

@@ -87,7 +87,10 @@ class Routes:
 
     async def _answered(self, answerer: Answerer, request: Request, segments: Sequence[str]) -> Response | Upgrade:
         try:
-            return await answerer(request, segments)
+            try:
+                return await answerer(request, segments)
+            except StoreUnavailable:  # a connection that a restart broke is noticed by its first use
+                return await answerer(request, segments)
         except StoreUnavailable:
             return self._refusal(Refusal(503, "database_away", "the hub cannot read its database now; ask again"))
 

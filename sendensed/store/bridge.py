@@ -27,7 +27,9 @@ RELEASE_TIMEOUT = 2.0
 
 _UNAVAILABLE = ("08", "25006", "28", "3D", "40", "53", "55P03", "57", "58")
 _REFUSED = ("21", "22", "23", "54")
-_MOVED = "25006"  # read-only: the primary is another server now
+_LOST = ("08", "25006", "57P")
+"""What tells that the other connections are of no use either: the link broke, the server went down, or it is
+read-only because the primary is another one now."""
 
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
@@ -104,7 +106,7 @@ class Pool:
         try:
             return await _bounded(self._loop, patience, self._use(use))
         except StoreUnavailable as error:
-            if getattr(error.__cause__, "sqlstate", None) == _MOVED:
+            if _is_lost(error.__cause__):
                 await self._loop.run_aio_coroutine(self._pool.expire_connections())
             raise
 
@@ -207,6 +209,12 @@ def _named(error: Exception) -> Exception | None:
     if isinstance(error, known) or (state and state.startswith(_UNAVAILABLE)):
         return StoreUnavailable(_line(error))
     return None
+
+
+def _is_lost(cause: BaseException | None) -> bool:
+    """Whether the pool's other connections have to be made anew as well, before somebody meets them broken."""
+    state = getattr(cause, "sqlstate", None)
+    return state.startswith(_LOST) if state else isinstance(cause, OSError | asyncpg.InterfaceError)
 
 
 def _line(error: Exception) -> str:

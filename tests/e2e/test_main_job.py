@@ -11,7 +11,7 @@ from datetime import datetime
 
 import pytest
 
-from tests.e2e.conftest import DEADLINE, eventually
+from tests.e2e.conftest import DEADLINE, Hub, eventually, processes_that_name
 
 MIB = 2**20
 QUICK = "[reaper]\nstall_after = 1.5\nfail_after = 4\nperiod = 1\n"
@@ -37,6 +37,29 @@ def test_the_demo_copies_two_real_disks_and_proves_it():
     assert outcome["bytes_transferred"] > 24 * MIB
     assert outcome["updates"] >= 3
     assert outcome["seconds"] > 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_a_demo_that_is_ended_leaves_nothing_behind(tmp_path, number: int):
+    tmp_path.chmod(0o755)
+    for folder in (tmp_path.parent, tmp_path.parent.parent):
+        folder.chmod(0o755)
+    demo = subprocess.Popen(
+        [sys.executable, "-m", "sendensed", "demo", "--size", "32M", "--listen", "127.0.0.1:0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+    )
+    for line in demo.stdout:
+        if "transferring" in line:
+            break
+    [folder] = tmp_path.glob("sendense-demo-*")
+    demo.send_signal(number)
+    demo.communicate(timeout=DEADLINE)
+    assert demo.returncode in (130, 143)
+    assert not folder.exists()
+    assert not processes_that_name(str(folder))
 
 
 def test_a_copy_of_two_disks_ends_with_the_sum_of_their_bytes_in_the_database(make_hub, disk):
@@ -245,6 +268,15 @@ def test_a_client_that_is_told_to_stop_reports_its_job_as_cancelled(make_hub, di
     assert signal.Signals(number).name in job["error_message"]
 
 
+def reading(hub: Hub, job_id: str) -> dict | None:
+    """The job, or None while the hub cannot read its database."""
+    try:
+        return hub.job(job_id)["job"]
+    except urllib.error.HTTPError as error:
+        assert error.code == 503
+        return None
+
+
 def test_a_database_killed_under_the_hub_is_started_again_and_no_sender_notices_more_than_a_pause(make_hub):
     hub = make_hub()
     assert hub.post("steady", status="running", sequence=1, bytes_transferred=1)["applied"]
@@ -260,8 +292,10 @@ def test_a_database_killed_under_the_hub_is_started_again_and_no_sender_notices_
                 assert 1 <= int(error.headers["Retry-After"]) <= 5
             return False
 
-    eventually("an update is committed again", committed)
-    job = hub.job("steady")["job"]
+    # A backend of the killed server may still commit; from here on it is the new one.
+    eventually("another server runs", lambda: hub.database_processes() not in ([], [postmaster]))
+    eventually("the hub has it again", lambda: hub.get("/api/v1/health")["ready"] and committed())
+    job = eventually("the job is read", lambda: reading(hub, "steady"))
     assert (job["status"], job["sequence"], job["bytes_transferred"]) == ("running", 2, 2)
     assert hub.stop() == 0
     assert hub.database_processes() == []

@@ -75,6 +75,27 @@ async def test_a_killed_connection_is_unavailable_and_then_replaced(pool):
         assert await pool.fetchval("SELECT 1") == 1
 
 
+async def test_when_one_connection_is_lost_the_others_are_made_anew_before_anybody_meets_them_broken(pool):
+    async def held(numbers: list[int]) -> None:
+        numbers.append(await pool.fetchval("SELECT pg_backend_pid() FROM pg_sleep(0.2)"))
+
+    numbers: list[int] = []
+    async with trio.open_nursery() as nursery:
+        for _ in range(3):
+            nursery.start_soon(held, numbers)
+    assert len(set(numbers)) == 3
+    others = "SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid WHERE pid <> pg_backend_pid()"
+    async with pool.connection() as connection:
+        await connection.fetch(others, numbers)
+    lost = 0
+    for _ in range(4):
+        try:
+            assert await pool.fetchval("SELECT 1") == 1
+        except StoreUnavailable:
+            lost += 1
+    assert lost <= 1
+
+
 async def test_a_refused_value_is_a_refused_row(pool):
     await pool.execute("CREATE TABLE t (n int CHECK (n > 0))")
     for sql, value in (("INSERT INTO t VALUES ($1)", 0), ("SELECT $1::text::int", "x"), ("SELECT $1::int", "x")):
