@@ -1,5 +1,6 @@
 """Main: the `clientd` command. What a command needs is imported when it runs, so that `--help` is quick."""
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ USAGE = 2
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; the exit code is the answer."""
+    if sys.stderr is None:  # closed by whoever started us: without a stand-in, a disk could get its number
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115 - for the life of the process
     try:
         return _command(arguments)
     except UsageError as error:

@@ -12,9 +12,11 @@
         stops     memory channel, 1                       Drop: the first stop is the one that counts
 
 A job is one nursery. It drains from left to right: the copiers end, the job sends its end, the aggregator writes
-the last update, the sender has `final_wait` seconds to deliver it.
+the last update, the sender has `final_wait` seconds to deliver it. A disk that hangs keeps the job's nursery open,
+but not its outcome from being told.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import msgspec
@@ -55,10 +57,11 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Stops:
-    """The one place where a running job can be told to stop."""
+    """The one place where a running job, one for each Stops, can be told to stop."""
 
     def __init__(self) -> None:
         self.send, self.receive = trio.open_memory_channel[Stop](1)
+        self.patience = trio.CancelScope()
 
     def stop(self, reason: str) -> None:
         """The first reason counts. A job that has ended cannot be stopped any more."""
@@ -66,6 +69,10 @@ class Stops:
             self.send.send_nowait(Stop(reason))
         except trio.WouldBlock:
             return
+
+    def hurry(self, deadline: float) -> None:
+        """The hub is told no more after this time, on trio's clock. An earlier one stays."""
+        self.patience.deadline = min(self.patience.deadline, deadline)
 
 
 async def run_job(
@@ -77,11 +84,13 @@ async def run_job(
     environment: Environment,
     settings: Settings,
     show: aggregator.Show,
-) -> Outcome:
-    """Copies, and tells the hub. Returns when the job has ended and the hub knows, or was given its time to.
+    ended: Callable[[Outcome], None],
+) -> None:
+    """Copies, and tells the hub. Calls `ended` when the job has ended and the hub knows, or was given its time to.
 
-    A failed disk, a stop and a silent hub are outcomes, not exceptions. Cancellation stops the copy at its next
-    chunk, closes the disks and tells the hub nothing.
+    Returns when the disks are let go of as well: at once, unless one of them hangs. A failed disk, a stop and a
+    silent hub are outcomes, not exceptions. Cancellation stops the copy at its next chunk, closes the disks and
+    tells the hub nothing.
     """
     count = len(order.pairs)
     tallies = [DiskTally() for _ in order.pairs]
@@ -89,10 +98,9 @@ async def run_job(
     newest: Latest[Update] = Latest()
     outbox = MemoryOutbox(_PHASES + _ENDS)
     delivery = sender.Delivery()
-    patience = trio.CancelScope()
 
     async def deliver() -> None:
-        with patience:
+        with stops.patience:
             await sender.Sender(
                 newest,
                 outbox,
@@ -105,21 +113,22 @@ async def run_job(
 
     log.info("job started", job_id=order.identity.job_id, disks=count, attempt=order.identity.attempt)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(deliver)
         copying = partial(job_actor.run, settings=settings.copy)
         nursery.start_soon(copying, order.pairs, disks, tallies, stops.receive, events_in)
-        final = await aggregator.run(
-            order.identity,
-            count,
-            lambda: [tally.read() for tally in tallies],
-            events,
-            newest,
-            outbox,
-            environment=environment,
-            settings=settings.telemetry,
-            show=show,
-        )
-        patience.deadline = trio.current_time() + settings.telemetry.final_wait
-    if not delivery.end_known:
-        log.warning("the hub does not know the end of this job", job_id=order.identity.job_id)
-    return Outcome(final, delivery.sent, delivery.end_known, delivery.superseded)
+        async with trio.open_nursery() as telling:
+            telling.start_soon(deliver)
+            final = await aggregator.run(
+                order.identity,
+                count,
+                lambda: [tally.read() for tally in tallies],
+                events,
+                newest,
+                outbox,
+                environment=environment,
+                settings=settings.telemetry,
+                show=show,
+            )
+            stops.hurry(trio.current_time() + settings.telemetry.final_wait)
+        if not delivery.end_known and not delivery.superseded:
+            log.warning("the hub does not know the end of this job", job_id=order.identity.job_id)
+        ended(Outcome(final, delivery.sent, delivery.end_known, delivery.superseded))

@@ -21,6 +21,9 @@ class CopySettings(msgspec.Struct, frozen=True, kw_only=True):
     disks_at_once: int = 4
     """Disks of a job copied at the same time: more only make one spindle or link seek."""
 
+    smallest_gap: int = 64 * KIB
+    """Shortest hole of a source that is left out: reading less is as quick, and a plan could have millions."""
+
     smallest_hole: int = 4 * KIB
     """Shortest run of zeros left as a hole in a fresh target: one page, a file system's usual block."""
 

@@ -45,6 +45,7 @@ async def run(
     if work.error is not None:
         raise work.error
     _check_complete(target, work_plan, tally)
+    await trio.to_thread.run_sync(_check_size, source, limiter=limiter, abandon_on_cancel=True)
     outbox.send_nowait(job.DiskWritten(index))
     await trio.to_thread.run_sync(target.flush, limiter=limiter, abandon_on_cancel=True)
     tally.flushed()
@@ -56,6 +57,14 @@ async def _stop_when_cancelled(work: Work) -> None:
         await trio.sleep_forever()
     finally:
         work.stop()
+
+
+def _check_size(source: Disk) -> None:
+    """A source that grew, or was cut where nothing was read, is not what the target has become."""
+    there = source.measure()
+    if there != source.size:
+        cause = f"it has {there} bytes now, though it had {source.size} when the copy began"
+        raise DiskError(source.path, "reading", source.size, cause)
 
 
 def _check_complete(target: Disk, work_plan: Plan, tally: DiskTally) -> None:

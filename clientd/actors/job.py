@@ -4,7 +4,7 @@ A failed disk ends the job: the others are stopped at their next chunk. All sour
 before any target is touched.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import NoReturn
@@ -17,6 +17,7 @@ from clientd.actors import copier
 from clientd.config import CopySettings
 from clientd.core import job as state
 from clientd.core import plan
+from clientd.core.extents import Extent
 from clientd.disk.pace import Pace
 from clientd.disk.protocol import Disk, Disks
 from clientd.disk.tally import DiskTally
@@ -138,10 +139,11 @@ class _Copying:
         """The source and its plan, which is reported."""
         try:
             source = await self._open(partial(self._disks.source, pair.source))
-            work_plan = await trio.to_thread.run_sync(_plan, source, limiter=self._threads)
+            planning = partial(_plan, source, self._settings.smallest_gap)
+            work_plan = await trio.to_thread.run_sync(planning, limiter=self._threads)
         except DiskError as error:
             return await self._fail(index, error)
-        self._outbox.send_nowait(state.DiskPlanned(index, work_plan.total_bytes))
+        self._outbox.send_nowait(state.DiskPlanned(index, work_plan.total_bytes, work_plan.whole))
         return source, work_plan
 
     async def open_target(self, index: int, pair: Pair, size: int) -> Disk:
@@ -176,7 +178,10 @@ class _Copying:
 
     async def _close(self, disk: Disk) -> None:
         with trio.CancelScope(shield=True), trio.move_on_after(_CLOSING):
-            await trio.to_thread.run_sync(disk.close, limiter=self._threads, abandon_on_cancel=True)
+            try:
+                await trio.to_thread.run_sync(disk.close, limiter=self._threads, abandon_on_cancel=True)
+            except DiskError as error:  # what was flushed is safe, and without a flush the job has failed already
+                log.warning("disk not closed", error=str(error))
 
     async def _fail(self, index: int, error: DiskError) -> NoReturn:
         self._outbox.send_nowait(state.DiskFailed(index, bounded(str(error))))
@@ -184,5 +189,12 @@ class _Copying:
         await trio.sleep_forever()
 
 
-def _plan(source: Disk) -> plan.Plan:
-    return plan.full(source.extents(0, source.size), source.size)
+def _plan(source: Disk, gap: int) -> plan.Plan:
+    """In a thread. A cancelled job stops it at the next extent: a large disk may have millions."""
+
+    def reported() -> Iterator[Extent]:
+        for extent in source.extents(0, source.size):
+            trio.from_thread.check_cancelled()
+            yield extent
+
+    return plan.full(reported(), source.size, gap)

@@ -64,6 +64,8 @@ class Sender:
         self._settings = settings
         self._backoff = Backoff(settings.backoff_least, settings.backoff_most, settings.longest_retry_after)
         self._failures = 0
+        self._trouble: type[Exception] | None = None
+        self._unanswered = 0
         self._done_with = 0
         self._held: Update | None = None
 
@@ -78,6 +80,7 @@ class Sender:
                 answer = await self._push(update)
             except HubRefused as error:
                 log.error("update refused by the hub, dropped", sequence=update.sequence, error=str(error))
+                self._answered()
                 self._forget(update)
             except HubDenied as error:
                 self._note("hub denies us", error)
@@ -85,13 +88,15 @@ class Sender:
                     return
                 await self._pause(self._settings.denied_retry, self._settings.final_retry)
             except HubUnavailable as error:
-                self._note("hub not reachable, the copy goes on", error)
+                self._unanswered = update.sequence
+                going_on = "the job has ended and waits for it" if self._newest.closed else "the copy goes on"
+                self._note(f"hub not reachable, {going_on}", error)
                 delay = self._backoff.delay(self._failures, self._environment.random(), error.retry_after)
                 asked = error.retry_after is not None
                 await self._pause(delay, self._settings.final_retry_after if asked else self._settings.final_retry)
             else:
                 await self._environment.failpoint("update.acknowledged")
-                self._acknowledged(update)
+                self._acknowledged(update, answer)
                 if self._obey(answer):
                     return
 
@@ -112,13 +117,26 @@ class Sender:
         body = update.aged(trio.current_time())
         return await self._hub.push(body.job_type or "", body.job_id or "", codec.encode(body))
 
-    def _acknowledged(self, update: Update) -> None:
-        if self._failures:
-            log.info("hub reachable again", failures=self._failures)
-            self._failures = 0
+    def _acknowledged(self, update: Update, answer: Acknowledgement) -> None:
+        self._answered()
         self._forget(update)
         self._delivery.sent += 1
-        self._delivery.end_known = self._delivery.end_known or update.final
+        if update.final and self._is_ours(update, answer):
+            self._delivery.end_known = True
+        elif update.final and answer.command != "superseded":
+            again = f"run it again with --attempt {(update.body.attempt or 1) + 1}"
+            log.error(f"the hub already has a later state of this attempt: {again}", reason=answer.reason)
+
+    def _is_ours(self, update: Update, answer: Acknowledgement) -> bool:
+        """The end that the hub has is the one told: applied now, or by a try before whose answer was lost."""
+        cancelled_there = answer.command == "cancel" and update.body.status == "cancelled"
+        return answer.applied or update.sequence == self._unanswered or cancelled_there
+
+    def _answered(self) -> None:
+        if self._failures:
+            log.info("hub reachable again", failures=self._failures)
+        self._failures = 0
+        self._trouble = None
 
     def _forget(self, update: Update) -> None:
         self._done_with = max(self._done_with, update.sequence)
@@ -135,9 +153,11 @@ class Sender:
         return self._delivery.superseded
 
     def _note(self, what: str, error: Exception) -> None:
+        """Says it once, until the hub answers again or the trouble is another."""
         self._failures += 1
-        if self._failures == 1:
+        if self._trouble is not type(error):
             log.warning(what, error=str(error))
+        self._trouble = type(error)
 
     async def _pause(self, seconds: float, most_at_end: float) -> None:
         """Waits. The job's end cuts a pause short, and those after it are bounded: little time is left then."""

@@ -4,6 +4,7 @@ import argparse
 import os
 from collections.abc import Mapping, Sequence
 from typing import NoReturn
+from urllib.parse import urlsplit
 
 from clientd import config
 from clientd.errors import UsageError, printable
@@ -113,8 +114,7 @@ def vm_name(given: str) -> str:
 def hub_url(given: str | None, environment: Mapping[str, str]) -> str:
     """The hub's address. Raises UsageError for what is not an http or https URL."""
     url = given or environment.get("SHA_API_URL") or config.HUB_URL
-    scheme, _, rest = url.partition("://")
-    if scheme not in ("http", "https") or not rest.strip("/") or url != printable(url) or " " in url:
+    if url != printable(url) or " " in url or not _names_a_host(url):
         raise UsageError(f"the hub's address '{printable(url)}' is no http:// or https:// URL: see --hub")
     return url
 
@@ -152,6 +152,19 @@ def token(path: str | None) -> str | None:
     if not found or not found.isprintable() or " " in found:
         raise UsageError(f"the token file '{printable(path)}' holds no token: put one line with it there")
     return found
+
+
+def _names_a_host(url: str) -> bool:
+    """It is an http or https URL with a host that a resolver would take, and a port that can be one."""
+    import httpx  # late: --help does not need it
+
+    try:
+        httpx.URL(url)
+        parts = urlsplit(url)
+        host = (parts.hostname or "").encode("idna")
+        return parts.scheme in ("http", "https") and host.strip(b".") != b"" and parts.port != 0
+    except (ValueError, httpx.InvalidURL):
+        return False
 
 
 def _count(text: str) -> int:

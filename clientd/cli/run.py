@@ -3,22 +3,26 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable
 
 import msgspec
-import trio
+import structlog
 
 from clientd import app, daemon, logs
 from clientd.actors.job import Pair
 from clientd.cli import options
+from clientd.cli.lines import Lines
 from clientd.cli.screen import Screen
 from clientd.config import CopySettings, Settings, TelemetrySettings
 from clientd.core.job import Identity
 from clientd.disk import check
 from clientd.disk.file import FileDisks
 from clientd.environment import SystemEnvironment
-from clientd.errors import printable
+from clientd.errors import printable, reason
 from clientd.net.hub import HttpHub
 from schemas import codec
+
+log = structlog.get_logger()
 
 
 class DiskResult(msgspec.Struct, frozen=True):
@@ -58,21 +62,43 @@ def run(arguments: argparse.Namespace) -> int:
         telemetry=TelemetrySettings(final_wait=arguments.final_wait),
     )
     environment = SystemEnvironment()
-    screen = Screen(sys.stderr)
+    lines = Lines(sys.stderr.fileno())
+    screen = Screen(lines)
     logs.configure(arguments.log_format, screen, environment)
 
-    async def work(stops: app.Stops) -> app.Outcome:
+    async def work(stops: app.Stops, ended: Callable[[app.Outcome], None]) -> None:
         sender = order.identity.sender
         async with HttpHub(url, sender=sender, settings=settings.telemetry, token=token) as hub:
-            return await app.run_job(
-                order, FileDisks(), hub, stops, environment=environment, settings=settings, show=screen.show
+            await app.run_job(
+                order,
+                FileDisks(),
+                hub,
+                stops,
+                environment=environment,
+                settings=settings,
+                show=screen.show,
+                ended=ended,
             )
 
-    ended = trio.run(lambda: daemon.supervise(work, grace=settings.stop_grace))
-    screen.done()
-    if ended.outcome is not None and arguments.json:
-        print(codec.encode(_result(order, ended.outcome)).decode(), flush=True)
-    return _exit_code(ended)
+    def say(ended: daemon.Ended[app.Outcome]) -> None:
+        screen.done()
+        if ended.outcome is not None and arguments.json:
+            _print(codec.encode(_result(order, ended.outcome)).decode())
+        lines.close()
+
+    try:
+        return daemon.run(work, grace=settings.stop_grace, say=say, code=_exit_code)
+    finally:
+        lines.close()
+
+
+def _print(text: str) -> None:
+    """On stdout. That nobody can read it there changes nothing about the job."""
+    try:
+        print(text, flush=True)
+    except OSError as error:
+        log.error("the result cannot be printed", error=reason(error))
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter would try again at exit
 
 
 def _order(arguments: argparse.Namespace) -> app.Order:

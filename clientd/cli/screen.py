@@ -4,8 +4,8 @@ transferring   41.2 %   3.1 of 7.5 GiB   212.4 MiB/s
 """
 
 from contextlib import suppress
-from typing import TextIO
 
+from clientd.logs import Stream
 from schemas.telemetry import TelemetryBody
 
 _CLEAR = "\r\x1b[K"
@@ -18,7 +18,7 @@ class Screen:
     Off a terminal there is no status line, and it is just the stream.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: Stream) -> None:
         self._stream = stream
         self._terminal = stream.isatty()
         self._line = ""

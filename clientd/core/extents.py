@@ -7,7 +7,7 @@ A disk's own report may be unsorted, overlapping, empty in parts or full of gaps
 and where in doubt it says data: reading too much costs time, reading too little loses data.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
 
@@ -68,13 +68,38 @@ def subtract(extents: Sequence[Extent], others: Sequence[Extent]) -> list[Extent
 def cover(extents: Iterable[Extent], size: int) -> list[Extent]:
     """[0, size) without a gap: the report merged and clipped, and data wherever it says nothing."""
     reported = merge(clip(extents, 0, size))
-    return merge([*reported, *subtract([Extent(0, size)], reported)]) if size else []
+    silent = subtract([Extent(0, size)], reported) if size else []
+    return list(_neighbours(sorted([*reported, *silent])))
+
+
+def join(extents: Iterable[Extent], gap: int) -> Iterator[Extent]:
+    """Neighbours of a kind as one, and zeros of less than `gap` bytes as data, in passing.
+
+    A disk that is full of small holes thus has few extents, and needs no room for the many that it reports.
+    """
+    whole = _neighbours(extents)
+    return _neighbours(Extent(each.offset, each.length) if each.length < gap else each for each in whole)
 
 
 def _reaching(others: Sequence[Extent], first: int, stop: int) -> Iterable[Extent]:
     while first < len(others) and others[first].offset < stop:
         yield others[first]
         first += 1
+
+
+def _neighbours(extents: Iterable[Extent]) -> Iterator[Extent]:
+    """Each joined to the one before it, where that ends there and is of the same kind."""
+    last: Extent | None = None
+    for extent in extents:
+        if last is None:
+            last = extent
+        elif extent.offset == last.end and extent.zero == last.zero:
+            last = Extent(last.offset, last.length + extent.length, last.zero)
+        else:
+            yield last
+            last = extent
+    if last is not None:
+        yield last
 
 
 def _union(extents: Iterable[Extent]) -> list[Extent]:

@@ -23,10 +23,11 @@ Phase = Literal["starting", "transferring", "finalizing"]
 
 
 class DiskPlanned(msgspec.Struct, frozen=True):
-    """It is known how many bytes of this disk will be read."""
+    """It is known how many bytes of this disk will be read, and whether these are all that it has."""
 
     index: int
     total_bytes: int
+    whole: bool = False
 
 
 class DiskStarted(msgspec.Struct, frozen=True):
@@ -67,11 +68,15 @@ EVENTS_PER_DISK = 5
 
 
 class DiskState(msgspec.Struct, frozen=True):
-    """One disk. `written` holds from the last chunk's write on; `total_bytes` is None until it is planned."""
+    """One disk. `written` holds from the last chunk's write on; `total_bytes` is None until it is planned.
+
+    `whole` says that `total_bytes` is the disk's size.
+    """
 
     status: DiskStatus = "pending"
     written: bool = False
     total_bytes: int | None = None
+    whole: bool = False
     error: str | None = None
 
 
@@ -94,6 +99,11 @@ class Job(msgspec.Struct, frozen=True):
         known = [disk.total_bytes for disk in self.disks if disk.total_bytes is not None]
         return sum(known) if len(known) == len(self.disks) else None
 
+    @property
+    def total_kind(self) -> Literal["allocated", "virtual"]:
+        """What `total_bytes` counts: the disks' sizes, or what of them holds data."""
+        return "virtual" if all(disk.whole for disk in self.disks) else "allocated"
+
 
 class Identity(msgspec.Struct, frozen=True):
     """What stays the same in every body of a job."""
@@ -104,7 +114,6 @@ class Identity(msgspec.Struct, frozen=True):
     vm_name: str
     sender: str
     backup_type: str = "full"
-    total_kind: Literal["allocated", "changed", "virtual"] = "allocated"
 
 
 class Misplaced(Exception):
@@ -133,7 +142,7 @@ def _disk_after(
     replace = msgspec.structs.replace
     match event:
         case DiskPlanned() if disk.status == "pending" and disk.total_bytes is None:
-            return replace(disk, total_bytes=event.total_bytes)
+            return replace(disk, total_bytes=event.total_bytes, whole=event.whole)
         case DiskStarted() if disk.status == "pending" and disk.total_bytes is not None:
             return replace(disk, status="running")
         case DiskWritten() if disk.status == "running" and not disk.written:
@@ -196,7 +205,7 @@ def body(
         sequence=sequence,
         vm_name=identity.vm_name or None,
         backup_type=identity.backup_type,
-        total_kind=identity.total_kind,
+        total_kind=job.total_kind,
         sender=identity.sender,
     )
 

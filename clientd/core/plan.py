@@ -4,8 +4,8 @@
         chunks    |AAAAAAAA|AAAAA|              |BBB|BB|        cut at multiples of the chunk's size
                   0        1             2          3           (in chunks)
 
-`total_bytes` counts A and B: what will really be read. Holes are never read. A fresh target already reads as
-zeros there; one with old content gets zero chunks for them, which are work but no progress.
+`total_bytes` counts A and B: what will really be read. Holes are not read, but for the shortest. A fresh target
+already reads as zeros there; one with old content gets zero chunks for them, which are work but no progress.
 """
 
 from collections.abc import Iterable, Iterator
@@ -39,10 +39,15 @@ class Plan(msgspec.Struct, frozen=True):
         """Bytes to be read: those of the data extents."""
         return extents.total(each for each in self.extents if not each.zero)
 
+    @property
+    def whole(self) -> bool:
+        """All of the disk is read: it has no holes, or none are known."""
+        return self.total_bytes == self.size
 
-def full(reported: Iterable[Extent], size: int) -> Plan:
-    """The plan of a full copy, from whatever extents the disk reports."""
-    return Plan(size, tuple(extents.cover(reported, size)))
+
+def full(reported: Iterable[Extent], size: int, gap: int = 0) -> Plan:
+    """The plan of a full copy, from whatever extents the disk reports. Holes shorter than `gap` are read."""
+    return Plan(size, tuple(extents.cover(extents.join(reported, gap), size)))
 
 
 def chunks(plan: Plan, *, fresh: bool, chunk: int, zero_chunk: int) -> Iterator[Chunk]:

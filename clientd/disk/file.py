@@ -1,11 +1,12 @@
 """File: raw image files and block devices.
 
 A source is opened read-only. A target file is emptied and set to its size, so that it is one hole and zeros need
-no writing; a block device keeps its size and its old content, so that zeros must be made. Block devices are
-claimed exclusively: one that is mounted or otherwise in use is refused.
+no writing; a block device keeps its size and its old content, so that zeros must be made. Targets are claimed:
+a file that another copy is writing, and a device that is mounted or otherwise in use, are refused.
 """
 
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -28,6 +29,8 @@ class FileDisks:
     def target(self, name: str, size: int) -> "FileDisk":
         """A file, made with mode 0600 where there is none and emptied where there is one; or a block device.
 
+        A file that another copy has open as its target is refused and keeps its content.
+
         A symbolic link is followed to a block device only: a link in the way of a new file is refused by the
         kernel. Raises DiskError for a device smaller than `size`.
         """
@@ -45,7 +48,7 @@ class FileDisk:
         self._size = size
         self._block_device = block_device
         self._fresh = fresh
-        self._punches = True
+        self._unlisted = fresh
 
     @property
     def path(self) -> str:
@@ -78,6 +81,13 @@ class FileDisk:
             offset = hole if hole is not None and hole > data else stop
             yield Extent(data, offset - data)
 
+    def measure(self) -> int:
+        """By seeking its end."""
+        try:
+            return os.lseek(self._descriptor, 0, os.SEEK_END)
+        except OSError as error:
+            raise DiskError.of(error, self._path, "measuring") from None
+
     def read_into(self, offset: int, view: memoryview) -> None:
         """By preadv, again after a short read."""
         done = 0
@@ -103,7 +113,7 @@ class FileDisk:
     def zero(self, offset: int, length: int) -> None:
         """By punching a hole, or by writing zeros where that cannot be done."""
         try:
-            if self._punches and kernel.punch_hole(self._descriptor, offset, length):
+            if kernel.punch_hole(self._descriptor, offset, length):
                 return
         except OSError as error:
             raise DiskError.of(error, self._path, "zeroing", offset) from None
@@ -118,22 +128,28 @@ class FileDisk:
             return
 
     def flush(self) -> None:
-        """By fsync."""
+        """By fsync, of a target file's directory as well: a new file must be found after a crash."""
         try:
             os.fsync(self._descriptor)
+            if self._unlisted:
+                _flush_directory(os.path.dirname(self._path) or ".")
+                self._unlisted = False
         except OSError as error:
             raise DiskError.of(error, self._path, "flushing") from None
 
     def close(self) -> None:
         """Closes the descriptor."""
-        os.close(self._descriptor)
+        try:
+            os.close(self._descriptor)
+        except OSError as error:
+            raise DiskError.of(error, self._path, "closing") from None
 
     def _seek(self, offset: int, whence: int, stop: int) -> int | None:
         """The place sought, `stop` at most; None where the file system cannot tell."""
         try:
             return min(os.lseek(self._descriptor, offset, whence), stop)
         except OSError as error:
-            if error.errno == errno.ENXIO:
+            if error.errno == errno.ENXIO and self.measure() >= stop:
                 return stop
             if error.errno in _HOLES_UNKNOWN:
                 return None
@@ -161,12 +177,38 @@ def _opened(descriptor: int, path: str, target_size: int | None) -> FileDisk:
         raise DiskError(path, "opening", None, "it is neither a file nor a block device")
     device = stat.S_ISBLK(mode)
     if target_size is not None and not device:
+        _claim(descriptor, path)
         os.ftruncate(descriptor, 0)
         os.ftruncate(descriptor, target_size)
     size = os.lseek(descriptor, 0, os.SEEK_END)
     if target_size is not None and size < target_size:
         raise DiskError(path, "opening", None, f"it has {size} bytes, {target_size} are needed")
     return FileDisk(descriptor, path, size, block_device=device, fresh=target_size is not None and not device)
+
+
+def _claim(descriptor: int, path: str) -> None:
+    """Until it is closed, no other copy gets this file as its target. Some file systems cannot tell."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise DiskError(path, "opening", None, "another process is writing it") from None
+    except OSError:
+        return
+
+
+def _flush_directory(path: str) -> None:
+    """Raises OSError. Where a directory may not be opened, or cannot be flushed, nothing is to be done."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except PermissionError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def _is_block_device(path: str) -> bool:

@@ -56,6 +56,10 @@ class MemoryDisk:
             start, end = max(members[0] * PAGE, offset), min((members[-1] + 1) * PAGE, stop)
             yield Extent(start, end - start, zero=not written)
 
+    def measure(self) -> int:
+        """Of the content, as it is now."""
+        return len(self.content)
+
     def read_into(self, offset: int, view: memoryview) -> None:
         """Copies out."""
         with self._lock:

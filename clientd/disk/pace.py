@@ -1,6 +1,6 @@
 """Pace: a limit of bytes per second, shared by all worker threads of a job.
 
-Each taker books the next free stretch of time and waits until it begins, so that the workers queue up
+Each taker books the next free stretch of time and waits until it ends, so that the workers queue up
 fairly and none computes another's share. Waits end at once when the taker's stop is set.
 """
 

@@ -32,6 +32,10 @@ class Disk(Protocol):
         """What of the range holds data and what reads as zeros, as far as the disk can tell; else all data."""
         ...
 
+    def measure(self) -> int:
+        """Its bytes as of now: others than `size` where somebody has cut it or written on."""
+        ...
+
     def read_into(self, offset: int, view: memoryview) -> None:
         """Fills the whole view from the offset on. An end before that is an error: the disk has shrunk."""
         ...
@@ -53,7 +57,10 @@ class Disk(Protocol):
         ...
 
     def close(self) -> None:
-        """Lets go of it. Does not flush. Once only, and with no other call under way."""
+        """Lets go of it, once. Does not flush. No other call may be under way but one that was given up on.
+
+        After a DiskError it is let go of all the same.
+        """
         ...
 
 

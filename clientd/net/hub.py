@@ -5,6 +5,7 @@ proxy meant for downloads must not swallow telemetry. Redirects are not followed
 """
 
 from types import TracebackType
+from typing import Literal
 from urllib.parse import quote
 
 import httpx
@@ -20,11 +21,25 @@ from schemas.telemetry import Acknowledgement
 
 _DENIED = frozenset({401, 403})
 _REFUSED = frozenset({400, 413, 414, 415, 431})
+_KEPT = 60.0
+"""Seconds that an idle connection is kept: many beats."""
+
+
+class _Success(msgspec.Struct):
+    """What no acknowledgement leaves out."""
+
+    status: Literal["success"]
+
+
+_decode_success = msgspec.json.Decoder(_Success).decode
 _decode_fault = msgspec.json.Decoder(FaultBody).decode
 
 
 class HttpHub:
-    """One hub at `url`, reached over one connection that is kept. `token` goes into the Authorization header."""
+    """One hub at `url`, reached over one connection that is kept from beat to beat.
+
+    `token` goes into the Authorization header.
+    """
 
     def __init__(self, url: str, *, sender: str, settings: TelemetrySettings, token: str | None = None) -> None:
         headers = {"content-type": "application/json", "accept-encoding": "identity", "user-agent": sender}
@@ -39,7 +54,7 @@ class HttpHub:
                 "https:"
             ),  # reading the certificates takes 30 ms, which http can do without
             timeout=settings.request_timeout,
-            limits=httpx.Limits(max_connections=1),
+            limits=httpx.Limits(max_connections=1, keepalive_expiry=_KEPT),
         )
 
     async def __aenter__(self) -> "HttpHub":
@@ -53,16 +68,16 @@ class HttpHub:
     async def push(self, job_type: str, job_id: str, content: bytes) -> Acknowledgement:
         """The answer, within the request timeout in all, from connecting to the last byte.
 
-        Raises HubUnavailable, HubDenied or HubRefused. A 200 that is not an acknowledgement is none.
+        Raises HubUnavailable, HubDenied or HubRefused. A 200 that says nothing of success counts as no answer.
         """
-        url = f"{self._url}/api/v1/telemetry/{quote(job_type, safe='')}/{quote(job_id, safe='')}"
+        url = f"{self._url}/api/v1/telemetry/{quote(job_type, safe='')}/{_segment(job_id)}"
         try:
             with trio.fail_after(self._settings.request_timeout):
                 async with self._client.stream("POST", url, content=content) as response:
                     answer = await self._read(response)
         except trio.TooSlowError:
             raise HubUnavailable(f"no answer within {self._settings.request_timeout:g} s") from None
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL, UnicodeError, OSError) as error:  # the resolver's are raw
             raise HubUnavailable(str(error) or type(error).__name__) from None
         return _meaning(response, answer)
 
@@ -75,9 +90,15 @@ class HttpHub:
         return answer
 
 
+def _segment(job_id: str) -> str:
+    """The id as one segment of a path. A segment of dots would be taken as a way up."""
+    return quote(job_id, safe="") if job_id.strip(".") else "%2E" * len(job_id)
+
+
 def _meaning(response: httpx.Response, answer: bytes) -> Acknowledgement:
     if response.status_code == 200:
         try:
+            _decode_success(answer)
             return telemetry.decode_acknowledgement(answer)
         except msgspec.DecodeError:
             raise HubUnavailable("the answer is not an acknowledgement: is this the hub's address?") from None

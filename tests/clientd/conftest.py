@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+import structlog
 
 from clientd.core.job import Identity
 from tests.clientd import loops
@@ -37,6 +38,13 @@ def every_fault_is_used():
     """A fault that nobody ran into proves nothing."""
     yield
     FaultyDisk.check_all()
+
+
+@pytest.fixture
+def said():
+    """The log lines so far, as they are written."""
+    with structlog.testing.capture_logs() as lines:
+        yield lines
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ class Started:
         self._settings = chosen or settings()
 
     async def run(self):
-        self.outcome = await app.run_job(
+        await app.run_job(
             self._order,
             self.disks,
             self.hub,
@@ -40,8 +40,12 @@ class Started:
             environment=self._environment,
             settings=self._settings,
             show=lambda body: None,
+            ended=self._end,
         )
         return self.outcome
+
+    def _end(self, outcome):
+        self.outcome = outcome
 
     @property
     def told(self):
@@ -90,6 +94,22 @@ async def test_a_silent_hub_does_not_delay_the_copy_and_the_wait_for_it_is_bound
     outcome = await job.run()
     assert outcome.final.job.status == "completed"
     assert (outcome.updates_sent, outcome.end_known) == (0, False)
+
+
+async def test_a_stop_after_the_end_bounds_the_wait_for_a_silent_hub(identity, environment):
+    hub = MemoryHub()
+    hub.hold()
+    job = Started(identity, environment, two_disks(), 2, hub, settings(final_wait=1000))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(job.run)
+        await hub.wait_until(lambda hub: hub.pushes)
+        while "t1" not in job.disks.disks or not job.disks.disks["t1"].closed:
+            await trio.lowlevel.checkpoint()
+        await trio.testing.wait_all_tasks_blocked()
+        job.stops.stop("stopped by SIGTERM")
+        job.stops.hurry(trio.current_time())
+    assert job.outcome.final.job.status == "completed"
+    assert not job.outcome.end_known
 
 
 async def test_a_hub_that_comes_back_learns_the_end(identity, environment):

@@ -9,6 +9,7 @@ import sys
 import pytest
 import trio
 
+from clientd.config import Settings
 from schemas.telemetry import Acknowledgement
 from tests.fakes.hub import HttpHub, Reply
 
@@ -130,6 +131,7 @@ async def test_dense_and_sparse_files_are_copied_and_the_hub_is_told_the_truth(h
     assert [disk.status for disk in end.disks] == ["completed", "completed"]
     assert end.vm_name == "web 01"
     assert end.sender.startswith("clientd/")
+    assert end.total_kind == "allocated"
     result = ran.result
     assert (result["status"], result["updates_sent"], result["end_known"]) == ("completed", len(hub.told), True)
     assert result["bytes_transferred"] == result["total_bytes"] == end.total_bytes
@@ -177,7 +179,11 @@ async def test_a_second_signal_does_not_wait_for_the_hub(hub, dense, tmp_path, n
     running.process.send_signal(signal.SIGTERM)
     await hub.wait_until(lambda update: update.status == "cancelled")
     running.process.send_signal(signal.SIGTERM)
-    assert (await running.over()).code == 143
+    again = trio.current_time()
+    ran = await running.over()
+    assert trio.current_time() - again < Settings().stop_grace / 3
+    assert ran.code == 143
+    assert (ran.result["status"], ran.result["end_known"]) == ("cancelled", False)
 
 
 @pytest.mark.parametrize("order", ["cancel", "superseded"])
@@ -203,6 +209,18 @@ async def test_a_source_cut_short_under_way_fails_and_names_the_offset(hub, dens
     assert f"disk 0: reading {dense} at offset " in hub.told[-1].error
     assert "it ends there, though it had" in hub.told[-1].error
     assert hub.told[-1].disks[0].status == "failed"
+
+
+async def test_a_source_that_grows_under_way_fails_and_says_so(hub, dense, tmp_path, nursery):
+    size = dense.stat().st_size
+    running = await Running(nursery, "backup-x", hub.url, [(dense, tmp_path / "copy")], "--max-rate", "4M").start()
+    await hub.wait_until(transferring)
+    with dense.open("ab") as file:
+        file.write(b"more")
+    ran = await running.over()
+    assert ran.code == 1
+    sentence = f"reading {dense} at offset {size} failed: it has {size + 4} bytes now, though it had {size}"
+    assert sentence in hub.told[-1].error
 
 
 async def test_a_full_target_fails_and_names_disk_and_offset(hub, dense, sparse, small):

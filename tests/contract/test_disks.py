@@ -92,7 +92,7 @@ def read(disk: Disk, offset: int, length: int) -> bytes:
 
 def test_a_source_reads_as_its_picture(source: Source) -> None:
     disk = source("A0C-")
-    assert disk.size == 4 * BLOCK
+    assert disk.size == disk.measure() == 4 * BLOCK
     assert read(disk, 0, disk.size) == pictures.content("A0C-", BLOCK)
     assert read(disk, BLOCK - 1, 2) == b"A\0"
 

@@ -13,10 +13,12 @@ from clientd.errors import DiskError
 BLOCK = 4096
 _DOING = {
     "extents": "mapping",
+    "measure": "measuring",
     "read_into": "reading",
     "write": "writing",
     "zero": "zeroing",
     "flush": "flushing",
+    "close": "closing",
 }
 
 
@@ -73,6 +75,10 @@ class FaultyDisk:
         self._strike("extents", offset)
         return self.base.extents(offset, length)
 
+    def measure(self) -> int:
+        self._strike("measure", None)
+        return self.base.measure()
+
     def read_into(self, offset: int, view: memoryview) -> None:
         self._strike("read_into", offset)
         self.base.read_into(offset, view)
@@ -94,6 +100,7 @@ class FaultyDisk:
 
     def close(self) -> None:
         self.base.close()
+        self._strike("close", None)
 
     def _strike(self, call: str, offset: int | None) -> None:
         for at, (faulty, error, times) in enumerate(self._faults):

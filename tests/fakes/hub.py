@@ -80,11 +80,13 @@ class HttpHub:
     """A hub on loopback: `async with trio.open_nursery() as n: hub = await HttpHub.start(n)`.
 
     `rule` decides the answer to an update; `replies` are given first, whatever is sent. `paths` are the raw
-    request targets, `heads` the raw heads, `pushed` all updates, `told` the acknowledged ones.
+    request targets, `heads` the raw heads, `pushed` all updates, `told` the acknowledged ones, `connections` the
+    number of those accepted.
     """
 
     def __init__(self) -> None:
         self.url = ""
+        self.connections = 0
         self.pushed: list[Telemetry] = []
         self.told: list[Telemetry] = []
         self.paths: list[str] = []
@@ -106,6 +108,7 @@ class HttpHub:
             await self._changed.wait()
 
     async def _serve(self, stream: trio.SocketStream) -> None:
+        self.connections += 1
         unread = b""
         with trio.CancelScope(), _ending(stream):
             while True:

@@ -30,6 +30,7 @@ class Copy:
         self.plan = plan.full(self.source.extents(0, self.source.size), self.source.size)
         self.tally = DiskTally()
         self.settings = settings
+        self.limiter = trio.CapacityLimiter(8)
         self.send, self.receive = trio.open_memory_channel(5)
 
     async def run(self):
@@ -42,7 +43,7 @@ class Copy:
             self.send,
             settings=self.settings,
             pace=Pace(self.settings.rate),
-            limiter=trio.CapacityLimiter(8),
+            limiter=self.limiter,
         )
 
     @property
@@ -96,13 +97,29 @@ async def test_a_failing_disk_ends_the_copy_with_its_name(call, doing, where):
     assert copy.tally.read().durable == 0
 
 
-async def test_the_other_workers_stop_at_their_next_chunk():
-    copy = Copy("A" * 500)
-    copy.source = FaultyDisk(copy.source).fail("read_into", OSError(errno.EIO, "broken"))
-    copy.settings = CopySettings(chunk=pictures.BLOCK, workers=1)
-    with pytest.raises(DiskError):
-        await copy.run()
-    assert copy.tally.read().copied == 0
+async def test_the_other_workers_finish_their_chunk_and_take_no_other():
+    all_are_reading = threading.Barrier(SETTINGS.workers)
+
+    class Together(FaultyDisk):
+        def read_into(self, offset, view):
+            all_are_reading.wait(10)
+            super().read_into(offset, view)
+
+    gate = Gate(50 * pictures.BLOCK)
+    copy = Copy("A" * 50, target=gate)
+    copy.source = Together(copy.source).fail("read_into", OSError(errno.EIO, "broken"))
+
+    async def run():
+        with pytest.raises(DiskError, match="reading source"):
+            await copy.run()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(run)
+        await trio.to_thread.run_sync(gate.entered.wait)
+        while copy.limiter.borrowed_tokens == SETTINGS.workers:
+            await trio.lowlevel.checkpoint()
+        gate.open.set()
+    assert copy.tally.read().copied == (SETTINGS.workers - 1) * pictures.BLOCK
 
 
 async def test_cancellation_lets_each_worker_finish_its_chunk_and_no_more():
@@ -150,6 +167,18 @@ async def test_a_rate_limit_does_not_hold_up_a_cancellation():
         await copy.receive.receive()
         nursery.cancel_scope.cancel()
     assert copy.tally.read().copied == 0
+
+
+@pytest.mark.parametrize("now", [19, 21])
+async def test_a_source_of_another_size_than_at_the_start_is_never_reported_as_copied(now):
+    copy = Copy("A" * 10 + "-" * 10)
+    copy.source.content = copy.source.content.ljust(now * pictures.BLOCK, b"x")[: now * pictures.BLOCK]
+    sentence = (
+        f"reading source at offset {20 * 4096} failed: it has {now * 4096} bytes now, though it had {20 * 4096}"
+    )
+    with pytest.raises(DiskError, match=sentence):
+        await copy.run()
+    assert copy.events == [DiskStarted(0)]
 
 
 async def test_a_disk_of_which_bytes_were_left_out_is_never_reported_as_copied():

@@ -1,6 +1,7 @@
 """Job: several disks, one verdict."""
 
 import errno
+import itertools
 import threading
 
 import pytest
@@ -10,6 +11,7 @@ from clientd.actors import job as job_actor
 from clientd.actors.job import Pair, Stop
 from clientd.config import CopySettings
 from clientd.core import job as state
+from clientd.core.extents import Extent
 from clientd.core.job import DiskCopied, DiskFailed, DiskPlanned, JobEnded
 from clientd.disk.memory import MemoryDisk
 from clientd.disk.tally import DiskTally
@@ -161,6 +163,43 @@ async def test_a_bug_leaves_as_it_is():
         await running.run()
     assert caught.group_contains(ZeroDivisionError)
     assert running.disks.disks["s0"].closed
+
+
+@pytest.mark.parametrize("name", ["s0", "t0"])
+async def test_an_error_of_closing_changes_nothing_and_is_said(name, said):
+    running = Running(1, **{name: lambda disk: FaultyDisk(disk).fail("close", OSError(errno.EIO, "broken"))})
+    await running.run()
+    assert (await running.events())[-2:] == [DiskCopied(0), JobEnded(None)]
+    assert [(line["event"], line["error"]) for line in said] == [
+        ("disk not closed", f"closing {name} failed: EIO (broken)")
+    ]
+    assert all(disk.closed for disk in running.bases("s") + running.bases("t"))
+
+
+async def test_a_plan_without_end_is_stopped():
+    entered = threading.Event()
+
+    class Endless(MemoryDisk):
+        def extents(self, offset, length):
+            entered.set()
+            return itertools.repeat(Extent(0, 1))
+
+    running = Running(1, s0=lambda disk: Endless(disk.content, "s0"))
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(running.run)
+            await trio.to_thread.run_sync(entered.wait)
+            running.stop.send_nowait(Stop("stopped by SIGTERM"))
+    assert await running.events() == [JobEnded("stopped by SIGTERM")]
+    assert all(disk.closed for disk in running.bases("s"))
+
+
+async def test_short_holes_are_read_and_counted():
+    running = Running(1)
+    await running.run()
+    size = running.disks.disks["s0"].size
+    assert (await running.events())[0] == DiskPlanned(0, size, whole=True)
+    assert running.tallies[0].read().copied == size
 
 
 async def test_a_failure_s_sentence_fits_the_wire():

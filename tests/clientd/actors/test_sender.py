@@ -181,6 +181,59 @@ async def test_the_end_cuts_a_long_pause_short_and_is_tried_often(sending, autoj
     assert trio.current_time() - began <= 6 * SETTINGS.final_retry + 1
 
 
+async def test_an_end_that_a_newer_state_of_the_attempt_kept_out_is_not_known(sending, autojump_clock, said):
+    sending.hub.answers.append(Acknowledgement(applied=False, reason="out_of_date"))
+    sending.end(1)
+    await sending.run()
+    assert not sending.delivery.end_known
+    assert [line["event"] for line in said] == [
+        "the hub already has a later state of this attempt: run it again with --attempt 2"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("answers", "status"),
+    [
+        ([HubUnavailable("away"), Acknowledgement(applied=False, reason="duplicate")], "completed"),
+        ([Acknowledgement(applied=False, reason="final", command="cancel")], "cancelled"),
+    ],
+)
+async def test_an_end_that_the_hub_has_already_is_known(sending, autojump_clock, said, answers, status):
+    sending.hub.answers.extend(answers)
+    sending.end(1, status)
+    await sending.run()
+    assert sending.delivery.end_known
+    assert not [line for line in said if line["log_level"] == "error"]
+
+
+async def test_each_kind_of_trouble_is_said_once_until_the_hub_answers(sending, autojump_clock, said):
+    away, denied, refused = HubUnavailable("away"), HubDenied("401"), HubRefused("400")
+    sending.hub.answers.extend([away, away, denied, denied, away, refused, away])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(sending.run)
+        sending.say(1, event=True)
+        sending.say(2, event=True)
+        await sending.hub.wait_until(lambda hub: len(hub.told) == 1)
+        sending.newest.close()
+    reachable = "hub not reachable, the copy goes on"
+    assert [line["event"] for line in said] == [
+        reachable,
+        "hub denies us",
+        reachable,
+        "update refused by the hub, dropped",
+        "hub reachable again",
+        reachable,
+        "hub reachable again",
+    ]
+
+
+async def test_after_the_end_nobody_claims_that_the_copy_goes_on(sending, autojump_clock, said):
+    sending.hub.answers.append(HubUnavailable("away"))
+    sending.end(1)
+    await sending.run()
+    assert said[0]["event"] == "hub not reachable, the job has ended and waits for it"
+
+
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
 async def test_the_end_is_known_once_it_is_acknowledged(sending, autojump_clock, status):
     sending.end(1, status)

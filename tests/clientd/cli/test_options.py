@@ -107,6 +107,19 @@ def test_the_hub_s_address_is_the_option_s_the_environment_s_or_the_tunnel_s():
             options.hub_url(url, {})
 
 
+@pytest.mark.parametrize(
+    "place", ["h:port", "h:0", "h:65536", "[::1", "a..b", ".:80", "a" * 64, "x" * 64 + ".example", "?q", "@:80"]
+)
+def test_a_hub_s_address_that_nobody_could_reach_is_refused(place):
+    with pytest.raises(UsageError, match="no http"):
+        options.hub_url(f"http://{place}", {})
+
+
+@pytest.mark.parametrize("place", ["h:1", "[::1]:80", "größe.example/x", "user@h", "10.0.0.1", "h."])
+def test_a_hub_s_address_may_have_any_host(place):
+    assert options.hub_url(f"http://{place}", {}) == f"http://{place}"
+
+
 def test_a_machine_s_name_must_be_printable():
     assert options.vm_name("größe 1") == "größe 1"
     with pytest.raises(UsageError, match="must be printable"):

@@ -53,6 +53,16 @@ def test_subtracting_leaves_what_no_other_covers(one, other):
     assert bytes_of(left) == bytes_of(one) - bytes_of(other)
 
 
+@given(reports, st.integers(0, 10))
+def test_joining_keeps_the_ground_and_turns_only_short_zeros_into_data(report, gap):
+    merged = extents.merge(report)
+    joined = list(extents.join(merged, gap))
+    assert bytes_of(joined) == bytes_of(merged)
+    long = [each for each in merged if each.zero and each.length >= gap]
+    assert [each for each in joined if each.zero] == long
+    assert len(joined) <= len(merged)
+
+
 @given(reports, st.integers(0, SIZE))
 def test_a_cover_tiles_the_disk_and_silence_is_data(report, size):
     cover = extents.cover(report, size)

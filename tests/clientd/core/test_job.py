@@ -90,6 +90,12 @@ def test_the_total_is_known_when_every_disk_is_planned():
     assert run(2, DiskPlanned(0, 10), DiskPlanned(1, 0)).total_bytes == 10
 
 
+def test_a_total_is_virtual_where_every_disk_is_read_whole():
+    assert run(2, DiskPlanned(0, 10, whole=True)).total_kind == "allocated"
+    assert run(2, DiskPlanned(0, 10, whole=True), DiskPlanned(1, 5)).total_kind == "allocated"
+    assert run(2, DiskPlanned(0, 10, whole=True), DiskPlanned(1, 5, whole=True)).total_kind == "virtual"
+
+
 def test_a_body_tells_the_whole_state():
     state = run(2, DiskPlanned(0, 100), DiskPlanned(1, 300), DiskStarted(0), DiskStarted(1))
     told = wire(state, [Count(60, 50, 0), Count(300, 250, 0)], sequence=7)

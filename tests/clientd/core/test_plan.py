@@ -28,6 +28,15 @@ def test_a_target_with_old_content_gets_its_holes_zeroed():
     assert full.total_bytes == 200
 
 
+def test_the_shortest_holes_are_read_as_data_and_counted():
+    picture = "-A-B--C" + "-D" * 50
+    full = plan.full(pictures.extents(picture, 100), 100 * len(picture), gap=200)
+    assert full.extents == (Extent(0, 400), Extent(400, 200, zero=True), Extent(600, 10100))
+    assert full.total_bytes == 10500
+    assert not full.whole
+    assert plan.full([], 500).whole
+
+
 @given(letters, st.integers(1, 40), st.integers(1, 70), st.booleans())
 def test_every_byte_of_data_is_copied_once_and_every_hole_is_seen_to(picture, chunk, zero_chunk, fresh):
     full = plan.full(pictures.extents(picture, 16), 16 * len(picture))

@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from clientd.core import plan
 from clientd.disk import check
 from clientd.disk.file import FileDisks
 from clientd.errors import DiskError, UsageError
@@ -52,6 +53,9 @@ def test_a_file_is_copied_over_a_device_s_old_content_and_back(tmp_path):
         assert ran.returncode == 0, ran.stderr
         back = copied(device, tmp_path / "back")
         assert back.returncode == 0, back.stderr
+        source_again = FileDisks().source(device)
+        assert plan.full(source_again.extents(0, source_again.size), source_again.size).whole
+        source_again.close()
     assert under.read_bytes() == source.read_bytes() + b"Y" * 512
     assert (tmp_path / "back").read_bytes() == under.read_bytes()
 

@@ -1,5 +1,6 @@
 """File: what only files and devices know: flags, links, holes, half-done reads and writes."""
 
+import contextlib
 import errno
 import os
 import stat
@@ -60,6 +61,35 @@ def test_a_target_that_cannot_have_its_size_is_refused_and_not_kept_open(tmp_pat
     assert os.listdir("/proc/self/fd") == before
 
 
+def test_a_file_that_another_copy_writes_is_refused_and_keeps_its_content(tmp_path):
+    path = tmp_path / "target"
+    disk = FileDisks().target(str(path), 4096)
+    disk.write(0, memoryview(b"x" * 4096))
+    with pytest.raises(DiskError, match="another process is writing it"):
+        FileDisks().target(str(path), 8192)
+    assert path.read_bytes() == b"x" * 4096
+    disk.close()
+    FileDisks().target(str(path), 8192).close()
+    assert path.read_bytes() == bytes(8192)
+
+
+def test_where_the_file_system_knows_no_locks_a_target_is_opened_without(tmp_path, monkeypatch):
+    monkeypatch.setattr(file.fcntl, "flock", failing(errno.ENOLCK))
+    FileDisks().target(str(tmp_path / "target"), 4096).close()
+    assert (tmp_path / "target").stat().st_size == 4096
+
+
+def test_a_source_cut_before_it_was_mapped_has_no_hole_there(tmp_path):
+    path = tmp_path / "source"
+    path.write_bytes(b"x" * 8192)
+    disk = FileDisks().source(str(path))
+    os.truncate(path, 0)
+    with pytest.raises(DiskError, match=r"mapping .* at offset 0 failed: ENXIO"):
+        list(disk.extents(0, disk.size))
+    assert disk.measure() == 0
+    disk.close()
+
+
 def test_short_reads_and_writes_are_gone_on_with(tmp_path, monkeypatch):
     path = tmp_path / "disk"
     real_write, real_read = os.pwrite, os.preadv
@@ -94,6 +124,43 @@ def test_where_holes_cannot_be_punched_zeros_are_written(tmp_path, monkeypatch):
     assert (tmp_path / "target").read_bytes() == b"x" * 5 + bytes(2 * 2**20) + b"x" * (2**20 - 5)
 
 
+@pytest.mark.parametrize("name", ["target", "folder/target"])
+def test_a_target_file_s_directory_is_flushed_with_it_once(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    flushed = []
+    monkeypatch.setattr(file.os, "fsync", lambda descriptor: flushed.append(os.fstat(descriptor).st_ino))
+    disk = FileDisks().target(name, 4096)
+    disk.flush()
+    disk.flush()
+    disk.close()
+    there = tmp_path / name
+    assert flushed == [there.stat().st_ino, there.parent.stat().st_ino, there.stat().st_ino]
+
+
+@pytest.mark.parametrize(("number", "sentence"), [(errno.EIO, "flushing .* failed: EIO"), (errno.EINVAL, None)])
+def test_a_directory_that_fails_to_be_flushed_is_an_error_where_it_can_be_flushed_at_all(
+    tmp_path, monkeypatch, number, sentence
+):
+    def fsync(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(file.os, "fsync", fsync)
+    disk = FileDisks().target(str(tmp_path / "target"), 4096)
+    with pytest.raises(DiskError, match=sentence) if sentence else contextlib.nullcontext():
+        disk.flush()
+    disk.close()
+
+
+def test_a_directory_that_may_not_be_opened_is_left_alone(tmp_path, monkeypatch):
+    disk = FileDisks().target(str(tmp_path / "target"), 4096)
+    with monkeypatch.context() as patched:
+        patched.setattr(file.os, "open", failing(errno.EACCES))
+        disk.flush()
+    disk.close()
+
+
 def failing(number: int):
     def call(*_: object) -> int:
         raise OSError(number, os.strerror(number))
@@ -118,10 +185,14 @@ def test_every_refusal_of_the_kernel_names_operation_disk_and_offset(tmp_path, m
         disk.zero(9, 1)
     with pytest.raises(DiskError, match=f"flushing {path} failed: EDQUOT"):
         disk.flush()
+    with pytest.raises(DiskError, match=f"measuring {path} failed: EIO"):
+        disk.measure()
     with pytest.raises(DiskError, match=f"mapping {path} at offset 0 failed: EIO"):
         list(disk.extents(0, 4096))
     disk.settle(0, 4096)
     disk.close()
+    with pytest.raises(DiskError, match=f"closing {path} failed: EBADF"):
+        disk.close()
 
 
 def test_where_the_file_system_knows_no_holes_everything_is_data(tmp_path, monkeypatch):

@@ -1,6 +1,8 @@
 """Hub: over real loopback connections, each answer gets the name of what the sender does next."""
 
+import itertools
 from functools import partial
+from types import SimpleNamespace
 
 import pytest
 import trio
@@ -42,10 +44,20 @@ async def test_an_update_arrives_under_its_name(hub, client):
     assert "user-agent: clientd/test" in head
 
 
-async def test_one_connection_serves_many_updates(hub, client):
-    for _ in range(3):
+async def test_one_connection_serves_many_beats(hub, client, monkeypatch):
+    beats = itertools.count(step=2 * SETTINGS.beat)
+    monkeypatch.setattr("httpcore._async.http11.time", SimpleNamespace(monotonic=lambda: now))
+    for now in itertools.islice(beats, 5):  # noqa: B007 - the pool's clock
         await client.push("backup", "x", BODY)
-    assert len(hub.told) == 3
+    assert len(hub.told) == 5
+    assert hub.connections == 1
+
+
+@pytest.mark.parametrize("job_id", [".", "..", "...", "..x", ".%2E"])
+async def test_an_id_of_dots_is_no_way_to_another_address(hub, client, job_id):
+    await client.push("backup", job_id, BODY)
+    assert hub.told[0].job_id == job_id
+    assert hub.paths[0].startswith("/api/v1/telemetry/backup/")
 
 
 FAULT = b'{"error":{"code":"invalid","message":"disks: their sum is too large","field":"disks"}}'
@@ -65,7 +77,9 @@ FAULT = b'{"error":{"code":"invalid","message":"disks: their sum is too large","
         (Reply(500, b"{}"), HubUnavailable, "500: {}"),
         (Reply(302, headers={"location": "http://127.0.0.1:1/"}), HubUnavailable, "302"),
         (Reply(200, b"<html>hello</html>"), HubUnavailable, "not an acknowledgement"),
-        (Reply(200, b'{"command":"explode"}'), HubUnavailable, "not an acknowledgement"),
+        (Reply(200, b'{"status":"success","command":"explode"}'), HubUnavailable, "not an acknowledgement"),
+        (Reply(200, b"{}"), HubUnavailable, "not an acknowledgement"),
+        (Reply(200, b'{"status":"error"}'), HubUnavailable, "not an acknowledgement"),
         (Reply(200, b" " * 70000), HubUnavailable, "longer than"),
     ],
 )
@@ -95,6 +109,13 @@ async def test_nobody_there_is_unavailable_and_proxies_are_not_asked(monkeypatch
     await listeners[0].aclose()
     async with Client(f"http://127.0.0.1:{port}", sender="s", settings=SETTINGS) as client:
         with pytest.raises(HubUnavailable, match="connect"):
+            await client.push("backup", "x", BODY)
+
+
+@pytest.mark.parametrize("place", ["a..b", "h:port", "x" * 64])
+async def test_an_address_that_cannot_be_one_is_unavailable(place):
+    async with Client(f"http://{place}", sender="s", settings=SETTINGS) as client:
+        with pytest.raises(HubUnavailable):
             await client.push("backup", "x", BODY)
 
 
