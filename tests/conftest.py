@@ -1,5 +1,6 @@
 """What many tests share: one PostgreSQL for the whole run, and a fresh database for each test that asks."""
 
+import logging
 import tempfile
 import threading
 from concurrent.futures import Future
@@ -7,6 +8,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+import structlog
 import trio
 from hypothesis import HealthCheck, settings
 
@@ -19,6 +21,22 @@ settings.register_profile(
 settings.load_profile("house")
 
 _numbers = count(1)
+
+
+@pytest.fixture(autouse=True)
+def fresh_logs():
+    """No test inherits where another one's logs went."""
+    yield
+    structlog.reset_defaults()
+    logging.getLogger().handlers = [one for one in logging.getLogger().handlers if one not in _set_up()]
+
+
+def _set_up() -> list[logging.Handler]:
+    """The handlers that a command under test has put on standard error."""
+    handlers = logging.getLogger().handlers
+    return [
+        one for one in handlers if isinstance(getattr(one, "formatter", None), structlog.stdlib.ProcessorFormatter)
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -54,15 +54,11 @@ async def test_the_first_signal_asks_to_stop_and_the_second_insists():
 
 
 def test_logs_off_a_terminal_are_json_and_the_standard_librarys_go_the_same_way(capsys):
-    try:
-        daemon.set_up_logs("info")
-        structlog.get_logger().info("committed", jobs=3)
-        structlog.get_logger().debug("not shown")
-        logging.getLogger("library").warning("odd %s", "thing")
-        logging.getLogger("library").info("not shown")
-        first, second = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
-    finally:
-        structlog.reset_defaults()
-        logging.basicConfig(force=True)
+    daemon.set_up_logs("info")
+    structlog.get_logger().info("committed", jobs=3)
+    structlog.get_logger().debug("not shown")
+    logging.getLogger("library").warning("odd %s", "thing")
+    logging.getLogger("library").info("not shown")
+    first, second = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert (first["event"], first["jobs"], first["level"]) == ("committed", 3, "info")
     assert (second["event"], second["level"]) == ("odd thing", "warning")
