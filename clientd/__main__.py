@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from clientd.cli import options
 from clientd.errors import UsageError
+from schemas import __version__
 
 USAGE = 2
 """Exit code for an order that cannot be carried out."""
@@ -29,7 +30,7 @@ def _command(arguments: Sequence[str] | None) -> int:
     parser = options.parser()
     parsed = parser.parse_args(arguments)
     if parsed.version:
-        print(f"clientd {options.version()}")  # noqa: T201 - the answer itself
+        print(f"clientd {__version__}")  # noqa: T201 - the answer itself
         return 0
     if parsed.command is None:
         parser.print_help()

@@ -25,9 +25,10 @@ import trio
 
 from clientd.actors import aggregator, sender
 from clientd.actors import job as job_actor
-from clientd.actors.job import Pair, Stop
-from clientd.config import Settings
+from clientd.actors.job import Stop
+from clientd.config import SENDER, Settings
 from clientd.core import job as state
+from clientd.core.order import Order
 from clientd.core.outbox import MemoryOutbox, Update
 from clientd.disk.protocol import Disks
 from clientd.disk.tally import DiskTally
@@ -38,13 +39,6 @@ log = structlog.get_logger()
 
 _PHASES = 3
 _ENDS = 1
-
-
-class Order(msgspec.Struct, frozen=True):
-    """What is to be copied, and under which name the hub knows it."""
-
-    identity: state.Identity
-    pairs: tuple[Pair, ...]
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -77,6 +71,7 @@ class Stops:
 
 async def run_job(
     order: Order,
+    attempt: int,
     disks: Disks,
     hub: sender.Hub,
     stops: Stops,
@@ -92,8 +87,9 @@ async def run_job(
     silent hub are outcomes, not exceptions. Cancellation stops the copy at its next chunk, closes the disks and
     tells the hub nothing.
     """
-    count = len(order.pairs)
-    tallies = [DiskTally() for _ in order.pairs]
+    count = len(order.disks)
+    identity = state.identity(order, attempt, SENDER)
+    tallies = [DiskTally() for _ in order.disks]
     events_in, events = trio.open_memory_channel[state.Event](count * state.EVENTS_PER_DISK + _ENDS)
     newest: Latest[Update] = Latest()
     outbox = MemoryOutbox(_PHASES + _ENDS)
@@ -111,14 +107,14 @@ async def run_job(
                 settings=settings.telemetry,
             ).run()
 
-    log.info("job started", job_id=order.identity.job_id, disks=count, attempt=order.identity.attempt)
+    log.info("job started", job_id=order.job_id, disks=count, attempt=attempt)
     async with trio.open_nursery() as nursery:
         copying = partial(job_actor.run, settings=settings.copy)
-        nursery.start_soon(copying, order.pairs, disks, tallies, stops.receive, events_in)
+        nursery.start_soon(copying, order, disks, tallies, stops.receive, events_in)
         async with trio.open_nursery() as telling:
             telling.start_soon(deliver)
             final = await aggregator.run(
-                order.identity,
+                identity,
                 count,
                 lambda: [tally.read() for tally in tallies],
                 events,
@@ -130,5 +126,5 @@ async def run_job(
             )
             stops.hurry(trio.current_time() + settings.telemetry.final_wait)
         if not delivery.end_known and not delivery.superseded:
-            log.warning("the hub does not know the end of this job", job_id=order.identity.job_id)
+            log.warning("the hub does not know the end of this job", job_id=order.job_id)
         ended(Outcome(final, delivery.sent, delivery.end_known, delivery.superseded))

@@ -2,8 +2,13 @@
 
 import msgspec
 
+from schemas import __version__
+
 KIB = 1024
 MIB = 1024 * KIB
+
+SENDER = f"clientd/{__version__}"
+"""How we call ourselves on the wire."""
 
 HUB_URL = "http://localhost:8082"
 """The tunnel's near end, where the original sender posts too."""
@@ -38,9 +43,6 @@ class CopySettings(msgspec.Struct, frozen=True, kw_only=True):
 
     stop_patience: float = 5.0
     """Seconds that a stopped job waits for calls under way before it tells its end: half the daemon's grace."""
-
-    rate: int = 0
-    """Most bytes read per second over all disks of a job; 0 is no limit."""
 
 
 class TelemetrySettings(msgspec.Struct, frozen=True, kw_only=True):

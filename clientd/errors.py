@@ -6,6 +6,16 @@ SENTENCE = 400
 """Longest error text that goes over the wire, in characters: 256 disks' worth stay below the body's limit."""
 
 
+LASTING = frozenset(
+    {
+        *(errno.EACCES, errno.EBADF, errno.EDQUOT, errno.EFBIG, errno.EINVAL, errno.EISDIR, errno.ELOOP),
+        *(errno.ENAMETOOLONG, errno.ENODEV, errno.ENOENT, errno.ENOMEDIUM, errno.ENOSPC, errno.ENOTDIR),
+        *(errno.ENXIO, errno.EOPNOTSUPP, errno.EPERM, errno.EROFS, errno.ESTALE),
+    }
+)
+"""What the system would answer again: trying once more within seconds is of no use."""
+
+
 class UsageError(Exception):
     """The order cannot be carried out as given: say the sentence, touch nothing, exit 2."""
 
@@ -14,11 +24,15 @@ class DiskError(Exception):
     """A disk could not be read or written: this disk fails, and its job with it.
 
     `operation` is a verb's -ing form ("reading"), `offset` bytes from the disk's start or None where none
-    applies, `cause` the errno's name or a plain sentence.
+    applies, `cause` the errno's name or a plain sentence. `passing` says that the same may succeed a little later,
+    perhaps on a new connection.
     """
 
-    def __init__(self, path: str, operation: str, offset: int | None, cause: str) -> None:
+    def __init__(
+        self, path: str, operation: str, offset: int | None, cause: str, *, passing: bool = False
+    ) -> None:
         super().__init__(path, operation, offset, cause)
+        self.passing = passing
         self.path = path
         self.operation = operation
         self.offset = offset
@@ -27,7 +41,7 @@ class DiskError(Exception):
     @classmethod
     def of(cls, error: OSError, path: str, operation: str, offset: int | None = None) -> "DiskError":
         """What the system refused, as a disk error."""
-        return cls(path, operation, offset, reason(error))
+        return cls(path, operation, offset, reason(error), passing=error.errno not in LASTING)
 
     def __str__(self) -> str:
         place = "" if self.offset is None else f" at offset {self.offset}"

@@ -31,7 +31,7 @@ async def run(
     `outbox` has room for all of a job's events: nothing here ever waits for its reader. Cancellation lets each
     worker finish its chunk, and abandons a flush; the disks are the caller's to close.
     """
-    chunk = plan.paced_chunk(settings.chunk, settings.rate)
+    chunk = plan.paced_chunk(settings.chunk, pace.rate)
     chunks = plan.chunks(work_plan, fresh=target.fresh, chunk=chunk, zero_chunk=settings.zero_chunk)
     work = Work(source, target, chunks, pace, settings, chunk)
     outbox.send_nowait(job.DiskStarted(index))

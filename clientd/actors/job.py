@@ -18,6 +18,7 @@ from clientd.config import CopySettings
 from clientd.core import job as state
 from clientd.core import plan
 from clientd.core.extents import Extent
+from clientd.core.order import DiskOrder, Order
 from clientd.disk.pace import Pace
 from clientd.disk.protocol import Disk, Disks
 from clientd.disk.tally import DiskTally
@@ -31,13 +32,6 @@ _SPARE_THREADS = 2
 """Beside the workers: for opening, flushing and closing."""
 
 
-class Pair(msgspec.Struct, frozen=True):
-    """One disk of an order: names of source and target."""
-
-    source: str
-    target: str
-
-
 class Stop(msgspec.Struct, frozen=True):
     """The job is to end now, `cancelled`, for this reason."""
 
@@ -45,7 +39,7 @@ class Stop(msgspec.Struct, frozen=True):
 
 
 async def run(
-    pairs: Sequence[Pair],
+    order: Order,
     disks: Disks,
     tallies: Sequence[DiskTally],
     stops: trio.MemoryReceiveChannel[Stop],
@@ -66,16 +60,17 @@ async def run(
             nursery.start_soon(_end_in_time, ending, settings.stop_patience)
             with ending.scope:
                 async with AsyncExitStack() as opened:
-                    await _copy_all(pairs, tallies, _Copying(disks, outbox, opened, ending, settings))
+                    copying = _Copying(disks, outbox, opened, ending, settings, order.max_rate)
+                    await _copy_all(order, tallies, copying)
             ending.tell()
             nursery.cancel_scope.cancel()
 
 
-async def _copy_all(pairs: Sequence[Pair], tallies: Sequence[DiskTally], copying: "_Copying") -> None:
-    sources = [await copying.open_source(index, pair) for index, pair in enumerate(pairs)]
+async def _copy_all(order: Order, tallies: Sequence[DiskTally], copying: "_Copying") -> None:
+    sources = [await copying.open_source(index, disk) for index, disk in enumerate(order.disks)]
     targets = [
-        await copying.open_target(index, pair, source.size)
-        for index, (pair, (source, _)) in enumerate(zip(pairs, sources, strict=True))
+        await copying.open_target(index, disk, source.size)
+        for index, (disk, (source, _)) in enumerate(zip(order.disks, sources, strict=True))
     ]
     async with trio.open_nursery() as nursery:
         for index, (source, work_plan) in enumerate(sources):
@@ -125,20 +120,21 @@ class _Copying:
         opened: AsyncExitStack,
         ending: _Ending,
         settings: CopySettings,
+        rate: int,
     ) -> None:
         self._disks = disks
         self._outbox = outbox
         self._opened = opened
         self._ending = ending
         self._settings = settings
-        self._pace = Pace(settings.rate)
+        self._pace = Pace(rate)
         self._turns = trio.CapacityLimiter(settings.disks_at_once)
         self._threads = trio.CapacityLimiter(settings.workers * settings.disks_at_once + _SPARE_THREADS)
 
-    async def open_source(self, index: int, pair: Pair) -> tuple[Disk, plan.Plan]:
+    async def open_source(self, index: int, disk: DiskOrder) -> tuple[Disk, plan.Plan]:
         """The source and its plan, which is reported."""
         try:
-            source = await self._open(partial(self._disks.source, pair.source))
+            source = await self._open(partial(self._disks.source, disk.source))
             planning = partial(_plan, source, self._settings.smallest_gap)
             work_plan = await trio.to_thread.run_sync(planning, limiter=self._threads)
         except DiskError as error:
@@ -146,10 +142,10 @@ class _Copying:
         self._outbox.send_nowait(state.DiskPlanned(index, work_plan.total_bytes, work_plan.whole))
         return source, work_plan
 
-    async def open_target(self, index: int, pair: Pair, size: int) -> Disk:
+    async def open_target(self, index: int, disk: DiskOrder, size: int) -> Disk:
         """The target, ready to be written."""
         try:
-            return await self._open(partial(self._disks.target, pair.target, size))
+            return await self._open(partial(self._disks.target, disk.target, size))
         except DiskError as error:
             return await self._fail(index, error)
 

@@ -52,7 +52,7 @@ def parser() -> Parser:
     add(
         "--max-rate",
         type=_rate,
-        default=copy.rate,
+        default=0,
         metavar="BYTES_PER_S",
         help="limit, with K, M, G or T if you like",
     )
@@ -74,13 +74,6 @@ def parser() -> Parser:
     add("--log-format", choices=("auto", "json", "text"), default="auto", help="of the log lines on stderr")
     add("--json", action="store_true", help="end with one JSON object on stdout")
     return whole
-
-
-def version() -> str:
-    """The distribution's version."""
-    from importlib import metadata  # late: --help does not need it
-
-    return metadata.version("sendense")
 
 
 def job_id(given: Sequence[str] | None, environment: Mapping[str, str]) -> str:

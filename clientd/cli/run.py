@@ -9,12 +9,11 @@ import msgspec
 import structlog
 
 from clientd import app, daemon, logs
-from clientd.actors.job import Pair
 from clientd.cli import options
 from clientd.cli.lines import Lines
 from clientd.cli.screen import Screen
-from clientd.config import CopySettings, Settings, TelemetrySettings
-from clientd.core.job import Identity
+from clientd.config import SENDER, CopySettings, Settings, TelemetrySettings
+from clientd.core.order import DiskOrder, Order
 from clientd.disk import check
 from clientd.disk.file import FileDisks
 from clientd.environment import SystemEnvironment
@@ -56,9 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
     order = _order(arguments)
     url = options.hub_url(arguments.hub, os.environ)
     token = options.token(arguments.token_file)
-    check.check([(pair.source, pair.target) for pair in order.pairs])
+    check.check([(disk.source, disk.target) for disk in order.disks])
     settings = Settings(
-        copy=CopySettings(workers=arguments.workers, rate=arguments.max_rate),
+        copy=CopySettings(workers=arguments.workers),
         telemetry=TelemetrySettings(final_wait=arguments.final_wait),
     )
     environment = SystemEnvironment()
@@ -67,10 +66,10 @@ def run(arguments: argparse.Namespace) -> int:
     logs.configure(arguments.log_format, screen, environment)
 
     async def work(stops: app.Stops, ended: Callable[[app.Outcome], None]) -> None:
-        sender = order.identity.sender
-        async with HttpHub(url, sender=sender, settings=settings.telemetry, token=token) as hub:
+        async with HttpHub(url, sender=SENDER, settings=settings.telemetry, token=token) as hub:
             await app.run_job(
                 order,
+                arguments.attempt,
                 FileDisks(),
                 hub,
                 stops,
@@ -101,22 +100,24 @@ def _print(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter would try again at exit
 
 
-def _order(arguments: argparse.Namespace) -> app.Order:
+def _order(arguments: argparse.Namespace) -> Order:
     job_id = options.job_id(arguments.job_id, os.environ)
-    identity = Identity(
+    return Order(
         job_id=job_id,
         job_type=options.job_type(arguments.job_type, job_id),
-        attempt=arguments.attempt,
         vm_name=options.vm_name(arguments.vm_name),
-        sender=f"clientd/{options.version()}",
+        max_rate=arguments.max_rate,
+        disks=tuple(
+            DiskOrder(index=index, source=source, target=target)
+            for index, (source, target) in enumerate(options.pairs(arguments.disk))
+        ),
     )
-    return app.Order(identity, tuple(Pair(*pair) for pair in options.pairs(arguments.disk)))
 
 
-def _result(order: app.Order, outcome: app.Outcome) -> Result:
+def _result(order: Order, outcome: app.Outcome) -> Result:
     final = outcome.final
     return Result(
-        job_id=order.identity.job_id,
+        job_id=order.job_id,
         status=final.job.status,
         bytes_transferred=final.body.bytes_transferred or 0,
         total_bytes=final.job.total_bytes,
@@ -126,17 +127,15 @@ def _result(order: app.Order, outcome: app.Outcome) -> Result:
         error=final.job.error,
         disks=tuple(
             DiskResult(
-                index,
-                printable(pair.source),
-                printable(pair.target),
+                asked.index,
+                printable(asked.name),
+                printable(asked.target),
                 disk.status,
                 count.copied,
                 disk.total_bytes,
                 disk.error,
             )
-            for index, (pair, disk, count) in enumerate(
-                zip(order.pairs, final.job.disks, final.counts, strict=True)
-            )
+            for asked, disk, count in zip(order.disks, final.job.disks, final.counts, strict=True)
         ),
     )
 

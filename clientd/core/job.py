@@ -14,6 +14,7 @@ import msgspec
 
 from clientd.core import progress
 from clientd.core.cadence import Picture
+from clientd.core.order import Order
 from clientd.core.progress import Count
 from schemas.telemetry import DiskBody, TelemetryBody
 
@@ -106,14 +107,28 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class Identity(msgspec.Struct, frozen=True):
-    """What stays the same in every body of a job."""
+    """What stays the same in every body of a job. `indexes` are the disks' numbers on the wire."""
 
     job_id: str
     job_type: str
     attempt: int
     vm_name: str
     sender: str
+    indexes: tuple[int, ...]
     backup_type: str = "full"
+
+
+def identity(order: Order, attempt: int, sender: str) -> Identity:
+    """Of this attempt at the order."""
+    return Identity(
+        job_id=order.job_id,
+        job_type=order.job_type,
+        attempt=attempt,
+        vm_name=order.vm_name,
+        sender=sender,
+        indexes=tuple(disk.index for disk in order.disks),
+        backup_type=order.mode,
+    )
 
 
 class Misplaced(Exception):
@@ -198,7 +213,10 @@ def body(
         total_bytes=job.total_bytes,
         transfer_speed_bps=max(speed, 0),
         progress_percent=picture(job, counts).percent,
-        disks=tuple(_disk_body(index, disk, counts[index]) for index, disk in enumerate(job.disks)),
+        disks=tuple(
+            _disk_body(index, disk, count)
+            for index, disk, count in zip(identity.indexes, job.disks, counts, strict=True)
+        ),
         error=job.error,
         timestamp=timestamp,
         attempt=identity.attempt,

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 from clientd.core.extents import Extent
 from clientd.disk import kernel
+from clientd.disk.direct import DirectLane
 from clientd.errors import DiskError
 
 _ZEROS = memoryview(bytes(1024 * 1024))
@@ -22,12 +23,14 @@ _HOLES_UNKNOWN = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTTY, errno.
 class FileDisks:
     """Opens files and block devices by path."""
 
-    def source(self, name: str) -> "FileDisk":
+    def source(self, name: str, bitmap: str = "") -> "FileDisk":
         """An existing file or block device, for reading."""
         return _open(name, os.O_RDONLY, None)
 
-    def target(self, name: str, size: int) -> "FileDisk":
-        """A file, made with mode 0600 where there is none and emptied where there is one; or a block device.
+    def target(self, name: str, size: int, *, keep: bool = False) -> "FileDisk":
+        """A file, made with mode 0600 where there is none; or a block device.
+
+        A file that is there is emptied, or with `keep` only brought to its size.
 
         A file that another copy has open as its target is refused and keeps its content.
 
@@ -36,19 +39,22 @@ class FileDisks:
         """
         if _is_block_device(name):
             return _open(name, os.O_RDWR | os.O_EXCL, size)
-        return _open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, size)
+        return _open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, size, keep=keep)
 
 
 class FileDisk:
     """An open file or block device. Every call names its own offset, so threads share the descriptor."""
 
-    def __init__(self, descriptor: int, path: str, size: int, *, block_device: bool, fresh: bool) -> None:
+    def __init__(
+        self, descriptor: int, path: str, size: int, *, block_device: bool, target: bool, fresh: bool
+    ) -> None:
         self._descriptor = descriptor
         self._path = path
         self._size = size
         self._block_device = block_device
+        self._target = target
         self._fresh = fresh
-        self._unlisted = fresh
+        self._unlisted = target and not block_device
 
     @property
     def path(self) -> str:
@@ -64,6 +70,22 @@ class FileDisk:
     def fresh(self) -> bool:
         """True for a target file, which was emptied."""
         return self._fresh
+
+    @property
+    def identity(self) -> str:
+        """The file, and for a source its last change; of a block device only its number and size are known."""
+        there = os.fstat(self._descriptor)
+        if self._block_device:
+            return f"device={there.st_rdev} size={self._size}"
+        changed = "" if self._target else f" mtime={there.st_mtime_ns}"
+        return f"file={there.st_dev}:{there.st_ino} size={self._size}{changed}"
+
+    def lane(self) -> DirectLane:
+        """Onto the one descriptor."""
+        return DirectLane(self)
+
+    def changed(self, offset: int, length: int) -> None:
+        """A file has no dirty bitmap."""
 
     def extents(self, offset: int, length: int) -> Iterator[Extent]:
         """By SEEK_DATA and SEEK_HOLE; all data where these are not known, as on block devices."""
@@ -137,6 +159,10 @@ class FileDisk:
         except OSError as error:
             raise DiskError.of(error, self._path, "flushing") from None
 
+    def forget(self) -> None:
+        """Lets the kernel drop what it has cached of it, which must be flushed."""
+        os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+
     def close(self) -> None:
         """Closes the descriptor."""
         try:
@@ -156,13 +182,13 @@ class FileDisk:
             raise DiskError.of(error, self._path, "mapping", offset) from None
 
 
-def _open(path: str, flags: int, target_size: int | None) -> FileDisk:
+def _open(path: str, flags: int, target_size: int | None, *, keep: bool = False) -> FileDisk:
     try:
         descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise DiskError.of(error, path, "opening") from None
     try:
-        return _opened(descriptor, path, target_size)
+        return _opened(descriptor, path, target_size, keep=keep)
     except OSError as error:
         os.close(descriptor)
         raise DiskError.of(error, path, "opening") from None
@@ -171,19 +197,22 @@ def _open(path: str, flags: int, target_size: int | None) -> FileDisk:
         raise
 
 
-def _opened(descriptor: int, path: str, target_size: int | None) -> FileDisk:
+def _opened(descriptor: int, path: str, target_size: int | None, *, keep: bool) -> FileDisk:
     mode = os.fstat(descriptor).st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
         raise DiskError(path, "opening", None, "it is neither a file nor a block device")
     device = stat.S_ISBLK(mode)
     if target_size is not None and not device:
         _claim(descriptor, path)
-        os.ftruncate(descriptor, 0)
+        if not keep:
+            os.ftruncate(descriptor, 0)
         os.ftruncate(descriptor, target_size)
     size = os.lseek(descriptor, 0, os.SEEK_END)
     if target_size is not None and size < target_size:
         raise DiskError(path, "opening", None, f"it has {size} bytes, {target_size} are needed")
-    return FileDisk(descriptor, path, size, block_device=device, fresh=target_size is not None and not device)
+    target = target_size is not None
+    fresh = target and not device and not keep
+    return FileDisk(descriptor, path, size, block_device=device, target=target, fresh=fresh)
 
 
 def _claim(descriptor: int, path: str) -> None:

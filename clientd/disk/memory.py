@@ -2,9 +2,11 @@
 
 import itertools
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from clientd.core import extents
 from clientd.core.extents import Extent
+from clientd.disk.direct import DirectLane
 from clientd.errors import DiskError
 
 PAGE = 4096
@@ -13,16 +15,30 @@ PAGE = 4096
 class MemoryDisk:
     """Keeps which pages were never written, and so are holes; and what of it was flushed.
 
+    `dirty` is its dirty bitmap, if it has one, whatever the name; `version` a part of its identity.
+
+    `fresh` says of a target that it began as zeros.
+
     `content` may be changed from outside; `closed` and `flushed` (the content as of the last flush) may be read.
     """
 
-    def __init__(self, content: bytes | bytearray, path: str = "memory", *, fresh: bool = False) -> None:
+    def __init__(
+        self,
+        content: bytes | bytearray,
+        path: str = "memory",
+        *,
+        fresh: bool = False,
+        dirty: Sequence[Extent] | None = None,
+        version: int = 0,
+    ) -> None:
         self.content = bytearray(content)
         self.flushed: bytes | None = None
         self.closed = False
         self._path = path
         self._size = len(content)
-        self._fresh = fresh
+        self.fresh = fresh
+        self._dirty = dirty
+        self._version = version
         self._lock = threading.Lock()
         pages = -(-len(content) // PAGE)
         self._written = [not fresh and any(self.content[at * PAGE : (at + 1) * PAGE]) for at in range(pages)]
@@ -38,9 +54,13 @@ class MemoryDisk:
         return self._size
 
     @property
-    def fresh(self) -> bool:
-        """As it was made: true for a target that began as zeros."""
-        return self._fresh
+    def identity(self) -> str:
+        """Its name, size and version."""
+        return f"memory={self._path} size={self._size} version={self._version}"
+
+    def lane(self) -> DirectLane:
+        """Onto the one content."""
+        return DirectLane(self)
 
     @property
     def allocated(self) -> int:
@@ -55,6 +75,10 @@ class MemoryDisk:
             members = list(run)
             start, end = max(members[0] * PAGE, offset), min((members[-1] + 1) * PAGE, stop)
             yield Extent(start, end - start, zero=not written)
+
+    def changed(self, offset: int, length: int) -> list[Extent] | None:
+        """Of the dirty bitmap it was made with."""
+        return None if self._dirty is None else extents.clip(self._dirty, offset, length)
 
     def measure(self) -> int:
         """Of the content, as it is now."""
@@ -95,6 +119,9 @@ class MemoryDisk:
         with self._lock:
             self.flushed = bytes(self.content)
 
+    def forget(self) -> None:
+        """Nothing is cached."""
+
     def close(self) -> None:
         """Marks it closed."""
         self.closed = True
@@ -110,13 +137,14 @@ class MemoryDisks:
     def __init__(self, **disks: MemoryDisk) -> None:
         self.disks = disks
 
-    def source(self, name: str) -> MemoryDisk:
+    def source(self, name: str, bitmap: str = "") -> MemoryDisk:
         """The disk of that name."""
         return self._known(name)
 
-    def target(self, name: str, size: int) -> MemoryDisk:
-        """The disk of that name, or a new one."""
+    def target(self, name: str, size: int, *, keep: bool = False) -> MemoryDisk:
+        """The disk of that name, or a new one. One that is kept is not fresh any more."""
         disk = self.disks.setdefault(name, MemoryDisk(bytes(size), name, fresh=True))
+        disk.fresh = disk.fresh and not keep
         if disk.size < size:
             raise DiskError(name, "opening", None, f"it has {disk.size} bytes, {size} are needed")
         return disk

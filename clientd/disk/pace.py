@@ -16,14 +16,14 @@ class Pace:
     """`rate` in bytes per second; 0 never waits. `clock` tells seconds, monotonic."""
 
     def __init__(self, rate: int, clock: Callable[[], float] = time.monotonic) -> None:  # noqa: TID251
-        self._rate = rate
+        self.rate = rate
         self._clock = clock
         self._lock = threading.Lock()
         self._free_at = clock()
 
     def take(self, amount: int, stop: threading.Event) -> bool:
         """Returns True when `amount` bytes may pass, False as soon as `stop` is set."""
-        if not self._rate:
+        if not self.rate:
             return not stop.is_set()
         return not stop.wait(self.book(amount))
 
@@ -31,5 +31,5 @@ class Pace:
         """Books the stretch for `amount` bytes; returns the seconds until it ends, not less than 0."""
         with self._lock:
             now = self._clock()
-            self._free_at = max(self._free_at, now - _BURST) + amount / self._rate
+            self._free_at = max(self._free_at, now - _BURST) + amount / self.rate
             return max(self._free_at - now, 0.0)

@@ -7,12 +7,13 @@ A chunk is counted only after its write has returned.
 
 import threading
 from collections.abc import Iterator
+from contextlib import closing
 
 from clientd.config import CopySettings
 from clientd.core import zeros
 from clientd.core.plan import Chunk
 from clientd.disk.pace import Pace
-from clientd.disk.protocol import Disk
+from clientd.disk.protocol import Disk, Lane
 from clientd.disk.tally import WorkerTally
 from clientd.errors import DiskError
 
@@ -47,12 +48,16 @@ class Work:
         buffer = bytearray(self._largest)
         trail = _Trail(self._target, self._writeback)
         try:
-            with memoryview(buffer) as view:
+            with (
+                closing(self._source.lane()) as source,
+                closing(self._target.lane()) as target,
+                memoryview(buffer) as view,
+            ):
                 while (chunk := self._take()) is not None:
                     if chunk.zero:
-                        self._target.zero(chunk.offset, chunk.length)
+                        target.zero(chunk.offset, chunk.length).wait()
                     elif self._pace.take(chunk.length, self._stop):
-                        self._copy(chunk, buffer, view, tally, trail)
+                        self._copy(chunk, source, target, buffer, view, tally, trail)
         except DiskError as error:
             with self._lock:
                 self.error = self.error or error
@@ -65,17 +70,24 @@ class Work:
             return next(self._chunks, None)
 
     def _copy(
-        self, chunk: Chunk, buffer: bytearray, view: memoryview, tally: WorkerTally, trail: "_Trail"
+        self,
+        chunk: Chunk,
+        source: Lane,
+        target: Lane,
+        buffer: bytearray,
+        view: memoryview,
+        tally: WorkerTally,
+        trail: "_Trail",
     ) -> None:
-        length, target = chunk.length, self._target
-        self._source.read_into(chunk.offset, view[:length])
+        length = chunk.length
+        source.read(chunk.offset, view[:length]).wait()
         tally.examined += length
         for run in zeros.runs(buffer, length, self._least):
             if not run.zero:
-                target.write(chunk.offset + run.start, view[run.start : run.stop])
+                target.write(chunk.offset + run.start, view[run.start : run.stop]).wait()
                 trail.wrote(chunk.offset + run.start, run.stop - run.start)
-            elif not target.fresh:
-                target.zero(chunk.offset + run.start, run.stop - run.start)
+            elif not self._target.fresh:
+                target.zero(chunk.offset + run.start, run.stop - run.start).wait()
         tally.copied += length
 
 

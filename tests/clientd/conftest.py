@@ -54,4 +54,4 @@ def environment():
 
 @pytest.fixture
 def identity():
-    return Identity("backup-web01-20261123-021407", "backup", 1, "web01", "clientd/test")
+    return Identity("backup-web01-20261123-021407", "backup", 1, "web01", "clientd/test", (0,))

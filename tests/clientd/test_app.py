@@ -6,34 +6,35 @@ import pytest
 import trio
 
 from clientd import app
-from clientd.actors.job import Pair
 from clientd.config import CopySettings, Settings, TelemetrySettings
 from clientd.disk.memory import MemoryDisk, MemoryDisks
 from clientd.environment import SystemEnvironment
 from clientd.errors import HubUnavailable
 from schemas.telemetry import Acknowledgement
 from tests.fakes import disks as pictures
+from tests.fakes import orders
 from tests.fakes.disks import FaultyDisk, GivenDisks
 from tests.fakes.hub import MemoryHub
 
 
-def settings(rate: int = 0, **telemetry) -> Settings:
-    return Settings(copy=CopySettings(chunk=65536, rate=rate), telemetry=TelemetrySettings(**telemetry))
+def settings(**telemetry) -> Settings:
+    return Settings(copy=CopySettings(chunk=65536), telemetry=TelemetrySettings(**telemetry))
 
 
 class Started:
-    def __init__(self, identity, environment, disks, count, hub=None, chosen=None):
+    def __init__(self, environment, disks, count, hub=None, chosen=None, rate=0):
         self.hub = hub or MemoryHub()
         self.stops = app.Stops()
         self.disks = disks
         self.outcome = None
-        self._order = app.Order(identity, tuple(Pair(f"s{index}", f"t{index}") for index in range(count)))
+        self._order = orders.order(count, max_rate=rate)
         self._environment = environment
         self._settings = chosen or settings()
 
     async def run(self):
         await app.run_job(
             self._order,
+            1,
             self.disks,
             self.hub,
             self.stops,
@@ -58,8 +59,8 @@ def two_disks() -> MemoryDisks:
     )
 
 
-async def test_a_job_is_copied_and_the_hub_knows_its_end(identity, environment):
-    job = Started(identity, environment, two_disks(), 2)
+async def test_a_job_is_copied_and_the_hub_knows_its_end(environment):
+    job = Started(environment, two_disks(), 2)
     outcome = await job.run()
     assert outcome.final.job.status == "completed"
     assert outcome.end_known
@@ -76,10 +77,10 @@ async def test_a_job_is_copied_and_the_hub_knows_its_end(identity, environment):
         assert job.disks.disks[f"t{index}"].flushed == job.disks.disks[f"s{index}"].content
 
 
-async def test_a_failed_disk_is_an_outcome_and_the_hub_hears_why(identity, environment):
+async def test_a_failed_disk_is_an_outcome_and_the_hub_hears_why(environment):
     broken = FaultyDisk(MemoryDisk(bytes(8192), "t0", fresh=True)).fail("write", OSError(errno.ENOSPC, "full"))
     disks = GivenDisks(s0=MemoryDisk(pictures.content("AB"), "s0"), t0=broken)
-    job = Started(identity, environment, disks, 1)
+    job = Started(environment, disks, 1)
     outcome = await job.run()
     assert outcome.final.job.status == "failed"
     assert job.told[-1].status == "failed"
@@ -87,19 +88,19 @@ async def test_a_failed_disk_is_an_outcome_and_the_hub_hears_why(identity, envir
     assert job.told[-1].disks[0].status == "failed"
 
 
-async def test_a_silent_hub_does_not_delay_the_copy_and_the_wait_for_it_is_bounded(identity, environment):
+async def test_a_silent_hub_does_not_delay_the_copy_and_the_wait_for_it_is_bounded(environment):
     hub = MemoryHub()
     hub.hold()
-    job = Started(identity, environment, two_disks(), 2, hub, settings(final_wait=0.01))
+    job = Started(environment, two_disks(), 2, hub, settings(final_wait=0.01))
     outcome = await job.run()
     assert outcome.final.job.status == "completed"
     assert (outcome.updates_sent, outcome.end_known) == (0, False)
 
 
-async def test_a_stop_after_the_end_bounds_the_wait_for_a_silent_hub(identity, environment):
+async def test_a_stop_after_the_end_bounds_the_wait_for_a_silent_hub(environment):
     hub = MemoryHub()
     hub.hold()
-    job = Started(identity, environment, two_disks(), 2, hub, settings(final_wait=1000))
+    job = Started(environment, two_disks(), 2, hub, settings(final_wait=1000))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(job.run)
         await hub.wait_until(lambda hub: hub.pushes)
@@ -112,20 +113,20 @@ async def test_a_stop_after_the_end_bounds_the_wait_for_a_silent_hub(identity, e
     assert not job.outcome.end_known
 
 
-async def test_a_hub_that_comes_back_learns_the_end(identity, environment):
+async def test_a_hub_that_comes_back_learns_the_end(environment):
     hub = MemoryHub(*[HubUnavailable("away")] * 3)
     chosen = settings(final_wait=10, backoff_least=0.01, backoff_most=0.02)
-    job = Started(identity, environment, two_disks(), 2, hub, chosen)
+    job = Started(environment, two_disks(), 2, hub, chosen)
     outcome = await job.run()
     assert outcome.end_known
     assert job.told[-1].status == "completed"
 
 
 @pytest.mark.parametrize("command", ["cancel", "superseded"])
-async def test_the_hub_s_command_ends_the_job(identity, environment, command):
+async def test_the_hub_s_command_ends_the_job(environment, command):
     hub = MemoryHub(Acknowledgement(), Acknowledgement(command=command))
     disks = MemoryDisks(s0=MemoryDisk(pictures.content("A" * 500), "s0"))
-    job = Started(identity, environment, disks, 1, hub, settings(rate=1))
+    job = Started(environment, disks, 1, hub, rate=1)
     outcome = await job.run()
     assert outcome.final.job.status == "cancelled"
     assert outcome.superseded == (command == "superseded")
@@ -137,9 +138,9 @@ async def test_the_hub_s_command_ends_the_job(identity, environment, command):
         assert len(hub.pushes) == 2
 
 
-async def test_the_first_stop_counts(identity, environment):
+async def test_the_first_stop_counts(environment):
     disks = MemoryDisks(s0=MemoryDisk(pictures.content("A" * 500), "s0"))
-    job = Started(identity, environment, disks, 1, chosen=settings(rate=1))
+    job = Started(environment, disks, 1, rate=1)
     job.stops.stop("stopped by SIGTERM")
     job.stops.stop("stopped by SIGINT")
     outcome = await job.run()
@@ -147,9 +148,9 @@ async def test_the_first_stop_counts(identity, environment):
     assert job.told[-1].error == "stopped by SIGTERM"
 
 
-async def test_a_hard_cancel_closes_the_disks_and_does_not_claim_an_end(identity, environment):
+async def test_a_hard_cancel_closes_the_disks_and_does_not_claim_an_end(environment):
     disks = MemoryDisks(s0=MemoryDisk(pictures.content("A" * 500), "s0"))
-    job = Started(identity, environment, disks, 1, chosen=settings(rate=1))
+    job = Started(environment, disks, 1, rate=1)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(job.run)
         await job.hub.wait_until(lambda hub: hub.told and hub.told[-1].current_phase == "transferring")
@@ -159,12 +160,12 @@ async def test_a_hard_cancel_closes_the_disks_and_does_not_claim_an_end(identity
     assert disks.disks["t0"].closed
 
 
-async def test_a_bug_in_the_copy_is_the_root_cause_that_leaves(identity, environment):
+async def test_a_bug_in_the_copy_is_the_root_cause_that_leaves(environment):
     class Broken(MemoryDisk):
         def read_into(self, offset, view):
             raise ZeroDivisionError
 
-    job = Started(identity, environment, MemoryDisks(s0=Broken(b"x" * 5000, "s0")), 1)
+    job = Started(environment, MemoryDisks(s0=Broken(b"x" * 5000, "s0")), 1)
     with pytest.raises(BaseExceptionGroup) as caught:
         await job.run()
     causes = caught.value

@@ -86,7 +86,7 @@ def target(kind: str, tmp_path: Path, opened: contextlib.ExitStack) -> Target:
 
 def read(disk: Disk, offset: int, length: int) -> bytes:
     buffer = bytearray(length)
-    disk.read_into(offset, memoryview(buffer))
+    disk.lane().read(offset, memoryview(buffer)).wait()
     return bytes(buffer)
 
 
@@ -129,8 +129,9 @@ def test_reading_past_the_end_names_the_disk_and_the_offset(source: Source) -> N
 
 def test_what_is_written_is_read(target: Target) -> None:
     disk = target("----")
-    disk.write(BLOCK, memoryview(b"x" * BLOCK))
-    disk.write(3 * BLOCK - 1, memoryview(b"yz"))
+    lane = disk.lane()
+    lane.write(BLOCK, memoryview(b"x" * BLOCK)).wait()
+    lane.write(3 * BLOCK - 1, memoryview(b"yz")).wait()
     assert read(disk, BLOCK, BLOCK) == b"x" * BLOCK
     assert read(disk, 3 * BLOCK - 2, 4) == b"\0yz\0"
     disk.settle(0, disk.size)
@@ -146,8 +147,9 @@ def test_a_fresh_target_reads_as_zeros_and_others_keep_their_content(target: Tar
 @pytest.mark.parametrize(("offset", "length"), [(0, 2 * BLOCK), (BLOCK + 7, 100), (BLOCK - 1, BLOCK + 2)])
 def test_a_zeroed_range_reads_as_zeros_and_its_neighbours_stay(target: Target, offset: int, length: int) -> None:
     disk = target("----")
-    disk.write(0, memoryview(b"q" * disk.size))
-    disk.zero(offset, length)
+    lane = disk.lane()
+    lane.write(0, memoryview(b"q" * disk.size)).wait()
+    lane.zero(offset, length).wait()
     wanted = bytearray(b"q" * disk.size)
     wanted[offset : offset + length] = bytes(length)
     assert read(disk, 0, disk.size) == wanted
@@ -156,10 +158,10 @@ def test_a_zeroed_range_reads_as_zeros_and_its_neighbours_stay(target: Target, o
 def test_writing_past_the_end_of_a_disk_of_fixed_size_is_refused(target: Target, kind: str) -> None:
     disk = target("AB")
     if kind == "file":
-        disk.write(disk.size, memoryview(b"x"))  # a file grows; the plan never asks for it
+        disk.lane().write(disk.size, memoryview(b"x")).wait()  # a file grows; the plan never asks for it
     else:
         with pytest.raises(DiskError, match=r"writing .* failed: ENOSPC"):
-            disk.write(disk.size, memoryview(b"x" * 512))
+            disk.lane().write(disk.size, memoryview(b"x" * 512)).wait()
 
 
 def test_a_target_smaller_than_asked_for_is_refused(
@@ -188,7 +190,7 @@ def test_threads_share_a_disk(target: Target) -> None:
     disk = target("-" * 16)
 
     def fill(at: int) -> None:
-        disk.write(at * BLOCK, memoryview(bytes([65 + at]) * BLOCK))
+        disk.lane().write(at * BLOCK, memoryview(bytes([65 + at]) * BLOCK)).wait()
         assert read(disk, at * BLOCK, BLOCK) == bytes([65 + at]) * BLOCK
 
     with ThreadPoolExecutor(4) as threads:

@@ -3,18 +3,20 @@
 A picture has one letter a block: `A0C-` is a block of As, one of written zeros, one of Cs, and a hole.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import ClassVar
 
 from clientd.core.extents import Extent
-from clientd.disk.protocol import Disk
+from clientd.disk.protocol import Disk, Lane, Pending
 from clientd.errors import DiskError
 
 BLOCK = 4096
 _DOING = {
     "extents": "mapping",
     "measure": "measuring",
-    "read_into": "reading",
+    "lane": "connecting to",
+    "restore": "connecting to",
+    "read": "reading",
     "write": "writing",
     "zero": "zeroing",
     "flush": "flushing",
@@ -71,6 +73,10 @@ class FaultyDisk:
     def fresh(self) -> bool:
         return self.base.fresh
 
+    @property
+    def identity(self) -> str:
+        return self.base.identity
+
     def extents(self, offset: int, length: int) -> Iterable[Extent]:
         self._strike("extents", offset)
         return self.base.extents(offset, length)
@@ -79,17 +85,12 @@ class FaultyDisk:
         self._strike("measure", None)
         return self.base.measure()
 
-    def read_into(self, offset: int, view: memoryview) -> None:
-        self._strike("read_into", offset)
-        self.base.read_into(offset, view)
+    def lane(self) -> "FaultyLane":
+        self._strike("lane", None)
+        return FaultyLane(self.base.lane(), self._strike)
 
-    def write(self, offset: int, view: memoryview) -> None:
-        self._strike("write", offset)
-        self.base.write(offset, view)
-
-    def zero(self, offset: int, length: int) -> None:
-        self._strike("zero", offset)
-        self.base.zero(offset, length)
+    def changed(self, offset: int, length: int) -> Iterable[Extent] | None:
+        return self.base.changed(offset, length)
 
     def settle(self, offset: int, length: int) -> None:
         self.base.settle(offset, length)
@@ -97,6 +98,9 @@ class FaultyDisk:
     def flush(self) -> None:
         self._strike("flush", None)
         self.base.flush()
+
+    def forget(self) -> None:
+        self.base.forget()
 
     def close(self) -> None:
         self.base.close()
@@ -109,16 +113,51 @@ class FaultyDisk:
                 raise DiskError.of(error, self.base.path, _DOING[call], offset)
 
 
+class FaultyLane:
+    """A lane of a FaultyDisk: `read`, `write`, `zero` and `restore` fail as the disk was told."""
+
+    def __init__(self, base: Lane, strike: Callable[[str, int | None], None]) -> None:
+        self.base = base
+        self._strike = strike
+
+    @property
+    def depth(self) -> int:
+        return self.base.depth
+
+    @property
+    def network(self) -> float:
+        return self.base.network
+
+    def read(self, offset: int, view: memoryview) -> Pending:
+        self._strike("read", offset)
+        return self.base.read(offset, view)
+
+    def write(self, offset: int, view: memoryview) -> Pending:
+        self._strike("write", offset)
+        return self.base.write(offset, view)
+
+    def zero(self, offset: int, length: int) -> Pending:
+        self._strike("zero", offset)
+        return self.base.zero(offset, length)
+
+    def restore(self) -> None:
+        self._strike("restore", None)
+        self.base.restore()
+
+    def close(self) -> None:
+        self.base.close()
+
+
 class GivenDisks:
     """Hands out the disks it was made with, of whatever kind."""
 
     def __init__(self, **disks: Disk) -> None:
         self.disks = disks
 
-    def source(self, name: str) -> Disk:
+    def source(self, name: str, bitmap: str = "") -> Disk:
         return self._find(name)
 
-    def target(self, name: str, size: int) -> Disk:
+    def target(self, name: str, size: int, *, keep: bool = False) -> Disk:
         disk = self._find(name)
         if disk.size < size:
             raise DiskError(name, "opening", None, f"it has {disk.size} bytes, {size} are needed")

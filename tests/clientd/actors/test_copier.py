@@ -24,12 +24,13 @@ SETTINGS = CopySettings(chunk=pictures.BLOCK, workers=3)
 class Copy:
     """One copy from a picture, with what it left behind."""
 
-    def __init__(self, picture: str = "A0C-" * 8, source=None, target=None, settings=SETTINGS):
+    def __init__(self, picture: str = "A0C-" * 8, source=None, target=None, settings=SETTINGS, rate=0):
         self.source = source or MemoryDisk(pictures.content(picture), "source")
         self.target = target or MemoryDisk(bytes(self.source.size), "target", fresh=True)
         self.plan = plan.full(self.source.extents(0, self.source.size), self.source.size)
         self.tally = DiskTally()
         self.settings = settings
+        self.rate = rate
         self.limiter = trio.CapacityLimiter(8)
         self.send, self.receive = trio.open_memory_channel(5)
 
@@ -42,7 +43,7 @@ class Copy:
             self.tally,
             self.send,
             settings=self.settings,
-            pace=Pace(self.settings.rate),
+            pace=Pace(self.rate),
             limiter=self.limiter,
         )
 
@@ -85,7 +86,7 @@ async def test_an_empty_disk_is_a_copied_disk():
 
 @pytest.mark.parametrize(
     ("call", "doing", "where"),
-    [("read_into", "reading", "source"), ("write", "writing", "target"), ("flush", "flushing", "target")],
+    [("read", "reading", "source"), ("write", "writing", "target"), ("flush", "flushing", "target")],
 )
 async def test_a_failing_disk_ends_the_copy_with_its_name(call, doing, where):
     plain = Copy("A" * 20)
@@ -101,13 +102,14 @@ async def test_the_other_workers_finish_their_chunk_and_take_no_other():
     all_are_reading = threading.Barrier(SETTINGS.workers)
 
     class Together(FaultyDisk):
-        def read_into(self, offset, view):
-            all_are_reading.wait(10)
-            super().read_into(offset, view)
+        def _strike(self, call, offset):
+            if call == "read":
+                all_are_reading.wait(10)
+            super()._strike(call, offset)
 
     gate = Gate(50 * pictures.BLOCK)
     copy = Copy("A" * 50, target=gate)
-    copy.source = Together(copy.source).fail("read_into", OSError(errno.EIO, "broken"))
+    copy.source = Together(copy.source).fail("read", OSError(errno.EIO, "broken"))
 
     async def run():
         with pytest.raises(DiskError, match="reading source"):
@@ -161,7 +163,7 @@ async def test_cancellation_does_not_wait_for_a_flush():
 
 
 async def test_a_rate_limit_does_not_hold_up_a_cancellation():
-    copy = Copy("A" * 50, settings=CopySettings(chunk=pictures.BLOCK, rate=1))
+    copy = Copy("A" * 50, rate=1)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(copy.run)
         await copy.receive.receive()

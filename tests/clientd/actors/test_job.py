@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from clientd.actors import job as job_actor
-from clientd.actors.job import Pair, Stop
+from clientd.actors.job import Stop
 from clientd.config import CopySettings
 from clientd.core import job as state
 from clientd.core.extents import Extent
@@ -17,6 +17,7 @@ from clientd.disk.memory import MemoryDisk
 from clientd.disk.tally import DiskTally
 from clientd.errors import SENTENCE
 from tests.fakes import disks as pictures
+from tests.fakes import orders
 from tests.fakes.disks import FaultyDisk, GivenDisks
 
 SETTINGS = CopySettings(chunk=pictures.BLOCK, workers=2)
@@ -25,7 +26,7 @@ SETTINGS = CopySettings(chunk=pictures.BLOCK, workers=2)
 class Running:
     """A job over the given disks: sources s0, s1, ..., targets t0, t1, ..."""
 
-    def __init__(self, count, settings=SETTINGS, **replaced):
+    def __init__(self, count, settings=SETTINGS, rate=0, **replaced):
         disks = {}
         for index in range(count):
             disks[f"s{index}"] = MemoryDisk(pictures.content("A-B0" * 20), f"s{index}")
@@ -33,14 +34,14 @@ class Running:
         for name, wrap in replaced.items():
             disks[name] = wrap(disks[name])
         self.disks = GivenDisks(**disks)
-        self.pairs = [Pair(f"s{index}", f"t{index}") for index in range(count)]
-        self.tallies = [DiskTally() for _ in self.pairs]
+        self.order = orders.order(count, max_rate=rate)
+        self.tallies = [DiskTally() for _ in range(count)]
         self.settings = settings
         self.stop, self.stops = trio.open_memory_channel(1)
         self.outbox, self.inbox = trio.open_memory_channel(5 * count + 1)
 
     async def run(self):
-        await job_actor.run(self.pairs, self.disks, self.tallies, self.stops, self.outbox, settings=self.settings)
+        await job_actor.run(self.order, self.disks, self.tallies, self.stops, self.outbox, settings=self.settings)
 
     async def events(self):
         return [event async for event in self.inbox]
@@ -77,7 +78,7 @@ async def test_all_totals_are_known_before_the_first_byte_is_copied():
     ("name", "call", "sentence"),
     [
         ("s1", "extents", "mapping s1 at offset 0 failed: EIO"),
-        ("s1", "read_into", "reading s1 at offset "),
+        ("s1", "read", "reading s1 at offset "),
         ("t1", "write", "writing t1 at offset "),
         ("t1", "flush", "flushing t1 failed: EIO"),
     ],
@@ -96,7 +97,7 @@ async def test_a_failing_disk_is_named_and_ends_the_job(name, call, sentence):
 
 async def test_a_missing_source_leaves_all_targets_untouched():
     running = Running(2)
-    running.pairs[1] = Pair("nowhere", "t1")
+    running.order = orders.order(disks=(orders.disk(0), orders.disk(1, source="nowhere")))
     await running.run()
     events = await running.events()
     assert DiskFailed(1, "opening nowhere failed: ENOENT (No such file or directory)") in events
@@ -111,7 +112,7 @@ async def test_a_target_that_is_too_small_is_named():
 
 
 async def test_a_stop_ends_the_job_with_its_reason():
-    running = Running(2, CopySettings(rate=1))
+    running = Running(2, CopySettings(), 1)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(running.run)
         while not isinstance(await running.inbox.receive(), state.DiskStarted):
@@ -143,7 +144,7 @@ async def test_a_disk_that_hangs_does_not_keep_the_end_from_being_told(mock_cloc
 
 
 async def test_a_hard_cancel_closes_the_disks_and_claims_nothing():
-    running = Running(2, CopySettings(rate=1))
+    running = Running(2, CopySettings(), 1)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(running.run)
         while not isinstance(await running.inbox.receive(), state.DiskStarted):

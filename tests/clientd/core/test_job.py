@@ -9,7 +9,11 @@ from clientd.core.job import DiskCopied, DiskFailed, DiskPlanned, DiskStarted, D
 from clientd.core.progress import Count
 from schemas import codec, telemetry
 
-IDENTITY = Identity("backup-größe 1/2", "backup", 2, "vm", "clientd/1")
+JOB_ID = "backup-größe 1/2"
+
+
+def identity(disks: int) -> Identity:
+    return Identity(JOB_ID, "backup", 2, "vm", "clientd/1", tuple(range(disks)))
 
 
 def run(disks: int, *events: job.Event) -> job.Job:
@@ -24,8 +28,10 @@ def whole(index: int, total: int = 100) -> list[job.Event]:
 
 
 def wire(state: job.Job, counts: list[Count], sequence: int = 1) -> telemetry.Telemetry:
-    body = job.body(IDENTITY, state, counts, speed=5, sequence=sequence, timestamp="2026-11-23T02:14:07Z")
-    return telemetry.parse("backup", IDENTITY.job_id, codec.encode(body))
+    body = job.body(
+        identity(len(counts)), state, counts, speed=5, sequence=sequence, timestamp="2026-11-23T02:14:07Z"
+    )
+    return telemetry.parse("backup", JOB_ID, codec.encode(body))
 
 
 def test_phases_follow_the_disks():
@@ -99,7 +105,7 @@ def test_a_total_is_virtual_where_every_disk_is_read_whole():
 def test_a_body_tells_the_whole_state():
     state = run(2, DiskPlanned(0, 100), DiskPlanned(1, 300), DiskStarted(0), DiskStarted(1))
     told = wire(state, [Count(60, 50, 0), Count(300, 250, 0)], sequence=7)
-    assert (told.job_type, told.job_id, told.attempt, told.sequence) == ("backup", IDENTITY.job_id, 2, 7)
+    assert (told.job_type, told.job_id, told.attempt, told.sequence) == ("backup", JOB_ID, 2, 7)
     assert (told.status, told.current_phase, told.vm_name) == ("running", "transferring", "vm")
     assert (told.bytes_transferred, told.total_bytes, told.progress_percent) == (300, 400, 75.0)
     assert (told.transfer_speed_bps, told.total_kind, told.backup_type) == (5, "allocated", "full")
@@ -120,7 +126,7 @@ def test_a_body_of_a_failure_names_the_disk_twice():
 def test_the_largest_job_fits_a_body():
     messages = "é" * 400
     state = run(256, *[DiskFailed(index, messages) for index in range(256)], JobEnded())
-    body = job.body(IDENTITY, state, [Count()] * 256, speed=0, sequence=1, timestamp="2026-11-23T02:14:07Z")
+    body = job.body(identity(256), state, [Count()] * 256, speed=0, sequence=1, timestamp="2026-11-23T02:14:07Z")
     assert len(codec.encode(body)) < telemetry.BODY_BYTES
 
 

@@ -63,11 +63,11 @@ def test_zeros_inside_data_are_completed_work_but_no_blocks():
     assert target.allocated == 8192
 
 
-@pytest.mark.parametrize("call", ["read_into", "write", "zero"])
+@pytest.mark.parametrize("call", ["read", "write", "zero"])
 def test_a_disk_error_is_kept_and_ends_the_work(call):
     faulty = FaultyDisk(MemoryDisk(pictures.content("AXX-B"), "there")).fail(call, OSError(errno.EIO, "broken"))
     plain = MemoryDisk(pictures.content("AXX-B"), "other")
-    source, target = (faulty, plain) if call == "read_into" else (plain, faulty)
+    source, target = (faulty, plain) if call == "read" else (plain, faulty)
     work, full = work_on(source, target)
     tally = DiskTally()
     work.run(tally.worker())

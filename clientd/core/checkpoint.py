@@ -1,0 +1,58 @@
+"""Checkpoint: which ranges of a disk are safely at the target, so that the next attempt need not copy them."""
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import msgspec
+
+from clientd.core.extents import Extent
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """As of a flush. It holds only while `source` and `target`, as the disks identify themselves, are the same.
+
+    `done` are ranges of the disk, sorted and without overlaps: everything of the plan in them is durable.
+    """
+
+    source: str
+    target: str
+    size: int
+    done: tuple[Extent, ...]
+
+
+class Checkpoints(Protocol):
+    """Where one job's checkpoints are kept. Blocking calls, made from threads.
+
+    Raises nothing: where they cannot be kept that is logged, and the next attempt begins at the start.
+    """
+
+    def load(self, index: int) -> Checkpoint | None:
+        """The disk's last one, of any earlier attempt."""
+        ...
+
+    def save(self, index: int, checkpoint: Checkpoint) -> None:
+        """In place of the disk's last one, on stable storage when this returns."""
+        ...
+
+    def clear(self) -> None:
+        """Those of all the job's disks: it is complete, or starts again."""
+        ...
+
+
+class MemoryCheckpoints:
+    """Live and die with the process."""
+
+    def __init__(self, kept: Mapping[int, Checkpoint] | None = None) -> None:
+        self.kept = dict(kept or {})
+
+    def load(self, index: int) -> Checkpoint | None:
+        """The disk's last one."""
+        return self.kept.get(index)
+
+    def save(self, index: int, checkpoint: Checkpoint) -> None:
+        """In place of the last one."""
+        self.kept[index] = checkpoint
+
+    def clear(self) -> None:
+        """All of them."""
+        self.kept.clear()

@@ -1,0 +1,42 @@
+"""Order: what one job is to do, as a job file or the command line says it, complete and checked."""
+
+from typing import Literal
+
+import msgspec
+
+Mode = Literal["full", "incremental"]
+
+
+class DiskOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """One disk. Exactly one of `source` and `source_command` says where it is read from.
+
+    `source` is a path or an NBD URI; `source_command` the arguments of an nbdkit that is started for this disk
+    and stopped after it, `source_secret` a file whose descriptor takes the place of `{secret}` in it. `changes`
+    names a dirty bitmap or an extents file. `change_id` stands for the source's content: a checkpoint of
+    another one is not gone on with. `index` is the disk's number on the wire.
+    """
+
+    index: int
+    target: str
+    source: str = ""
+    source_command: tuple[str, ...] = ()
+    source_secret: str = ""
+    changes: str = ""
+    change_id: str = ""
+
+    @property
+    def name(self) -> str:
+        """Where it is read from, for people."""
+        return self.source or self.source_command[0]
+
+
+class Order(msgspec.Struct, frozen=True, kw_only=True):
+    """One job. `max_rate` is in bytes per second over all of its disks, 0 is no limit."""
+
+    job_id: str
+    job_type: str
+    vm_name: str = ""
+    mode: Mode = "full"
+    verify: bool = False
+    max_rate: int = 0
+    disks: tuple[DiskOrder, ...]
