@@ -28,8 +28,9 @@ from clientd.actors import job as job_actor
 from clientd.actors.job import Stop
 from clientd.config import SENDER, Settings
 from clientd.core import job as state
+from clientd.core.checkpoint import Checkpoints
 from clientd.core.order import Order
-from clientd.core.outbox import MemoryOutbox, Update
+from clientd.core.outbox import Outbox, Update
 from clientd.disk.protocol import Disks
 from clientd.disk.tally import DiskTally
 from clientd.environment import Environment
@@ -37,7 +38,6 @@ from clientd.latest import Latest
 
 log = structlog.get_logger()
 
-_PHASES = 3
 _ENDS = 1
 
 
@@ -76,6 +76,8 @@ async def run_job(
     hub: sender.Hub,
     stops: Stops,
     *,
+    outbox: Outbox,
+    checkpoints: Checkpoints,
     environment: Environment,
     settings: Settings,
     show: aggregator.Show,
@@ -85,14 +87,13 @@ async def run_job(
 
     Returns when the disks are let go of as well: at once, unless one of them hangs. A failed disk, a stop and a
     silent hub are outcomes, not exceptions. Cancellation stops the copy at its next chunk, closes the disks and
-    tells the hub nothing.
+    tells the hub nothing. `outbox` and `checkpoints` are this job's own.
     """
     count = len(order.disks)
     identity = state.identity(order, attempt, SENDER)
     tallies = [DiskTally() for _ in order.disks]
     events_in, events = trio.open_memory_channel[state.Event](count * state.EVENTS_PER_DISK + _ENDS)
     newest: Latest[Update] = Latest()
-    outbox = MemoryOutbox(_PHASES + _ENDS)
     delivery = sender.Delivery()
 
     async def deliver() -> None:
@@ -109,7 +110,7 @@ async def run_job(
 
     log.info("job started", job_id=order.job_id, disks=count, attempt=attempt)
     async with trio.open_nursery() as nursery:
-        copying = partial(job_actor.run, settings=settings.copy)
+        copying = partial(job_actor.run, checkpoints=checkpoints, settings=settings.copy)
         nursery.start_soon(copying, order, disks, tallies, stops.receive, events_in)
         async with trio.open_nursery() as telling:
             telling.start_soon(deliver)

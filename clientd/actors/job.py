@@ -17,6 +17,7 @@ from clientd.actors import copier
 from clientd.config import CopySettings
 from clientd.core import job as state
 from clientd.core import plan
+from clientd.core.checkpoint import Checkpoints
 from clientd.core.extents import Extent
 from clientd.core.order import DiskOrder, Order
 from clientd.disk.pace import Pace
@@ -45,6 +46,7 @@ async def run(
     stops: trio.MemoryReceiveChannel[Stop],
     outbox: trio.MemorySendChannel[state.Event],
     *,
+    checkpoints: Checkpoints,
     settings: CopySettings,
 ) -> None:
     """Returns when the job has ended and `JobEnded` is sent; closes the outbox.

@@ -13,7 +13,9 @@ from clientd.cli import options
 from clientd.cli.lines import Lines
 from clientd.cli.screen import Screen
 from clientd.config import SENDER, CopySettings, Settings, TelemetrySettings
+from clientd.core.checkpoint import MemoryCheckpoints
 from clientd.core.order import DiskOrder, Order
+from clientd.core.outbox import MemoryOutbox
 from clientd.disk import check
 from clientd.disk.file import FileDisks
 from clientd.environment import SystemEnvironment
@@ -73,6 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
                 FileDisks(),
                 hub,
                 stops,
+                outbox=MemoryOutbox(),
+                checkpoints=MemoryCheckpoints(),
                 environment=environment,
                 settings=settings,
                 show=screen.show,

@@ -9,6 +9,9 @@ from schemas.telemetry import TelemetryBody
 
 FINAL = frozenset({"completed", "failed", "cancelled"})
 
+CAPACITY = 16
+"""Events of one attempt that may wait: its start, its phases and its end are fewer."""
+
 
 class Update(msgspec.Struct, frozen=True):
     """A body and the moment it was made (seconds, monotonic). `sequence` orders the updates of a process."""
@@ -46,7 +49,7 @@ class Outbox(Protocol):
 class MemoryOutbox:
     """Lives and dies with the process. `capacity` is every event its job can have, so it is never full."""
 
-    def __init__(self, capacity: int) -> None:
+    def __init__(self, capacity: int = CAPACITY) -> None:
         self._capacity = capacity
         self._waiting: deque[Update] = deque()
 

@@ -7,6 +7,8 @@ import trio
 
 from clientd import app
 from clientd.config import CopySettings, Settings, TelemetrySettings
+from clientd.core.checkpoint import MemoryCheckpoints
+from clientd.core.outbox import MemoryOutbox
 from clientd.disk.memory import MemoryDisk, MemoryDisks
 from clientd.environment import SystemEnvironment
 from clientd.errors import HubUnavailable
@@ -38,6 +40,8 @@ class Started:
             self.disks,
             self.hub,
             self.stops,
+            outbox=MemoryOutbox(),
+            checkpoints=MemoryCheckpoints(),
             environment=self._environment,
             settings=self._settings,
             show=lambda body: None,

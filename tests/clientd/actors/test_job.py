@@ -11,6 +11,7 @@ from clientd.actors import job as job_actor
 from clientd.actors.job import Stop
 from clientd.config import CopySettings
 from clientd.core import job as state
+from clientd.core.checkpoint import MemoryCheckpoints
 from clientd.core.extents import Extent
 from clientd.core.job import DiskCopied, DiskFailed, DiskPlanned, JobEnded
 from clientd.disk.memory import MemoryDisk
@@ -41,7 +42,15 @@ class Running:
         self.outbox, self.inbox = trio.open_memory_channel(5 * count + 1)
 
     async def run(self):
-        await job_actor.run(self.order, self.disks, self.tallies, self.stops, self.outbox, settings=self.settings)
+        await job_actor.run(
+            self.order,
+            self.disks,
+            self.tallies,
+            self.stops,
+            self.outbox,
+            checkpoints=MemoryCheckpoints(),
+            settings=self.settings,
+        )
 
     async def events(self):
         return [event async for event in self.inbox]
