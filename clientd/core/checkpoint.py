@@ -1,23 +1,31 @@
-"""Checkpoint: which ranges of a disk are safely at the target, so that the next attempt need not copy them."""
+"""Checkpoint: how much of a disk is safely at the target, so that the next attempt need not copy it again."""
 
 from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
 
-from clientd.core.extents import Extent
+
+class Witness(msgspec.Struct, frozen=True):
+    """What a range of the target held when the checkpoint was made: with anything else it is another target."""
+
+    offset: int
+    length: int
+    digest: bytes
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
-    """As of a flush. It holds only while `source` and `target`, as the disks identify themselves, are the same.
+    """As of a flush. It holds only while source and target are the same, in the same version.
 
-    `done` are ranges of the disk, sorted and without overlaps: everything of the plan in them is durable.
+    `source` and `target` tell which ones they were: text, only to be compared. Everything that is to be done
+    before the offset `mark` is done and durable.
     """
 
     source: str
     target: str
     size: int
-    done: tuple[Extent, ...]
+    mark: int
+    witnesses: tuple[Witness, ...] = ()
 
 
 class Checkpoints(Protocol):
