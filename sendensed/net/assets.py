@@ -1,9 +1,11 @@
 """Assets: the dashboard's files, read once at the start and served from memory."""
 
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 from sendensed.net.http import Headers, Request, Response, fault
+from sendensed.net.route import Route
 
 WEB = Path(__file__).parent.parent / "web"
 _KINDS = {
@@ -34,15 +36,25 @@ class Assets:
         self._files = {
             path.relative_to(folder).as_posix(): _asset(path) for path in sorted(files) if path.suffix in _KINDS
         }
+        self.routes = (
+            Route("GET", "/", self._page),
+            Route("GET", "/assets/{file}", self._file),
+            Route("GET", "/assets/vendor/{file}", self._vendor),
+        )
 
-    def page(self, request: Request) -> Response:
+    async def _page(self, request: Request, values: Sequence[str]) -> Response:
         """The dashboard; where it was not built, how to build it."""
         if "vendor/preact.js" not in self._files or "index.html" not in self._files:
             return fault(503, "not_built", "the dashboard was not built; run 'make web' and start the hub again")
         return self._answer(request, "index.html")
 
-    def file(self, request: Request, name: str) -> Response:
-        """One of its files, by the path below `/assets/`."""
+    async def _file(self, request: Request, values: Sequence[str]) -> Response:
+        return self._found(request, values[0])
+
+    async def _vendor(self, request: Request, values: Sequence[str]) -> Response:
+        return self._found(request, f"vendor/{values[0]}")
+
+    def _found(self, request: Request, name: str) -> Response:
         if name not in self._files or name == "index.html":
             return fault(404, "not_found", "there is no such file")
         return self._answer(request, name)

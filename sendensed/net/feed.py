@@ -1,0 +1,93 @@
+"""Feed: the live feed's address, and the websocket that a viewer becomes."""
+
+from collections.abc import Collection, Sequence
+from functools import partial
+
+from schemas import ids
+from sendensed import config
+from sendensed.actors import viewer
+from sendensed.actors.fanout import Fanout
+from sendensed.actors.writer import Hearing
+from sendensed.core.answer import Refusal
+from sendensed.core.model import Job
+from sendensed.core.view import Filter
+from sendensed.net import query
+from sendensed.net.http import Request, Response, Upgrade, split_query
+from sendensed.net.route import Refuser, Route
+from sendensed.net.ws import Gone, WebSocket, text_frame
+from sendensed.store import Store, StoreUnavailable
+
+_FULL = Refusal(503, "too_many_viewers", "the hub has no room for another viewer now")
+
+
+class Feed:
+    """The viewers' door."""
+
+    def __init__(
+        self, store: Store, fanout: Fanout, hearing: Hearing, settings: config.Feed, hub: str, refuse: Refuser
+    ) -> None:
+        self._store = store
+        self._fanout = fanout
+        self._hearing = hearing
+        self._settings = settings
+        self._hub = hub
+        self._refuse = refuse
+        self.routes = (Route("GET", "/api/v1/feed", self._feed, new=True),)
+
+    async def _feed(self, request: Request, values: Sequence[str]) -> Response | Upgrade:
+        if self._fanout.viewers >= self._settings.viewers:
+            return self._refuse(_FULL)
+        wanted, since = _asked(request.query)
+        return Upgrade(partial(self._watch, wanted, since))
+
+    async def _watch(self, wanted: Filter, since: int | None, socket: WebSocket) -> None:
+        try:
+            await viewer.run(
+                _Socket(socket),
+                self._fanout,
+                wanted,
+                since,
+                self._hearing,
+                self._hub,
+                self._settings,
+                self._look_up,
+            )
+        except* Gone:
+            pass
+        except* StoreUnavailable:
+            await socket.close(viewer.TRY_AGAIN_LATER, "the hub cannot read its database now")
+
+    async def _look_up(self, job_ids: Collection[str]) -> list[Job]:
+        """Jobs that a viewer asked for by id and that the board no longer shows."""
+        return list((await self._store.load([one for one in job_ids if not ids.job_id_problem(one)])).values())
+
+
+class _Socket:
+    """A websocket as the viewer's actor wants it."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+
+    async def receive(self) -> str | bytes:
+        return await self._socket.receive()
+
+    async def send(self, payload: bytes) -> None:
+        await self._socket.send(text_frame(payload))
+
+    async def close(self, code: int, reason: str) -> None:
+        await self._socket.close(code, reason)
+
+
+def _asked(text: str) -> tuple[Filter, int | None]:
+    """The filter and the position of a feed's query. Raises Invalid naming the parameter."""
+    job_ids, statuses, job_types, since = set[str](), set[str](), set[str](), None
+    for name, value in split_query(text):
+        if name == "job":
+            job_ids.add(value)
+        elif name == "status":
+            statuses |= query.states(value)
+        elif name == "type":
+            job_types.add(query.job_type(value))
+        elif name == "since":
+            since = query.whole(name, value, 0, 2**63 - 1)
+    return Filter(frozenset(job_ids), frozenset(statuses), frozenset(job_types)), since

@@ -1,0 +1,56 @@
+"""Route: one address of the hub, and what its handlers are given and give back."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import msgspec
+
+from schemas import codec
+from sendensed.core.answer import Refusal
+from sendensed.environment import Environment
+from sendensed.net.http import Headers, Request, Response, Upgrade, fault
+
+_HEADERS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+
+Answerer = Callable[[Request, Sequence[str]], Awaitable[Response | Upgrade]]
+"""Answers a request; the second argument holds what stands in the place of each `{name}` of the path."""
+
+
+class Route(msgspec.Struct, frozen=True):
+    """`path` names its variable segments in braces. A draining hub refuses routes that take something `new`."""
+
+    method: str
+    path: str
+    answer: Answerer
+    new: bool = False
+
+    def match(self, segments: Sequence[str]) -> list[str] | None:
+        """What stands in the place of each `{name}`; None where the segments are another address."""
+        pattern = self.path[1:].split("/")
+        if len(pattern) != len(segments):
+            return None
+        values = []
+        for want, segment in zip(pattern, segments, strict=True):
+            if want.startswith("{"):
+                values.append(segment)
+            elif want != segment:
+                return None
+        return values
+
+
+class Refuser:
+    """Makes a refusal an answer."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+
+    def __call__(self, refusal: Refusal) -> Response:
+        """The refusal; where it is the hub's own trouble, with a time to come back that spreads the herd."""
+        headers: Headers = ()
+        if refusal.status == 503:
+            headers = (("Retry-After", str(1 + int(5 * self._environment.random()))),)
+        return fault(refusal.status, refusal.code, refusal.message, refusal.field, headers)
+
+
+def json(value: msgspec.Struct, status: int = 200) -> Response:
+    """An answer that is read: JSON, and never kept by anyone between."""
+    return Response(status, codec.encode(value), headers=_HEADERS)

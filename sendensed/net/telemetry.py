@@ -1,0 +1,32 @@
+"""Telemetry: the addresses that senders push to."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from schemas import codec
+from schemas.telemetry import Acknowledgement
+from sendensed.actors.receiver import Receiver
+from sendensed.actors.writer import Hearing
+from sendensed.core.answer import Answer, Refusal
+from sendensed.net.http import Request, Response
+from sendensed.net.route import Refuser, Route
+
+
+class Telemetry:
+    """The senders' door."""
+
+    def __init__(self, receiver: Receiver, hearing: Hearing, refuse: Refuser) -> None:
+        self._receiver = receiver
+        self._hearing = hearing
+        self._refuse = refuse
+        self.routes = (Route("POST", "/api/v1/telemetry/{job_type}/{job_id}", self._push, new=True),)
+
+    async def _push(self, request: Request, values: Sequence[str]) -> Response:
+        return self._told(await self._receiver.accept(values[0], values[1], request.body))
+
+    def _told(self, answer: Answer) -> Response:
+        if isinstance(answer, Refusal):
+            return self._refuse(answer)
+        stamped = msgspec.structs.replace(answer, timestamp=codec.rfc3339(self._hearing.clock.now()))
+        return Response(200, Acknowledgement.encoded(stamped))
