@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from clientd.core import job
 from clientd.core.job import DiskCopied, DiskFailed, DiskPlanned, DiskStarted, DiskWritten, Identity, JobEnded
+from clientd.core.order import DiskOrder, Order
 from clientd.core.progress import Count
 from schemas import codec, telemetry
 
@@ -32,6 +33,14 @@ def wire(state: job.Job, counts: list[Count], sequence: int = 1) -> telemetry.Te
         identity(len(counts)), state, counts, speed=5, sequence=sequence, timestamp="2026-11-23T02:14:07Z"
     )
     return telemetry.parse("backup", JOB_ID, codec.encode(body))
+
+
+def test_an_attempt_carries_the_names_that_its_order_gives():
+    disks = (DiskOrder(index=3, target="a", source="b"), DiskOrder(index=5, target="c", source="d"))
+    order = Order(job_id=JOB_ID, job_type="backup", vm_name="vm", disks=disks)
+    assert job.identity(order, 2, "clientd/1") == Identity(
+        JOB_ID, "backup", 2, "vm", "clientd/1", (3, 5), order.mode
+    )
 
 
 def test_phases_follow_the_disks():
