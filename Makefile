@@ -51,7 +51,11 @@ check: .venv/test web
 	    --cov-report=term:skip-covered --cov-fail-under=100
 	$(MAKE) --no-print-directory test
 
+GO_LIBRARIES := /usr/share/gocode/src/github.com
+
 bench: .venv/test
+	@.ci/apt-install go=golang-go $(GO_LIBRARIES)/lib/pq=golang-github-lib-pq-dev \
+	    $(GO_LIBRARIES)/jackc/pgx/v4=golang-github-jackc-pgx-v4-dev
 	$(BIN)/python -m tests.benchmarks $(BENCH_ARGS)
 
 # New locks: names, versions and hashes only. Needs uv on the PATH.
