@@ -54,8 +54,9 @@ async def run(
     committed: Mailbox[str, Job] = Mailbox()
     intents, inbox = trio.open_memory_channel[Intent | Beat](settings.writer.queue)
     writer = Writer(store, hearing, committed, settings, environment)
+    receiver = Receiver(intents, hearing, settings.answer_deadline)
     routes = Routes(
-        receiver=Receiver(intents, hearing, settings.answer_deadline),
+        receiver=receiver,
         store=store,
         fanout=fanout,
         hearing=hearing,
@@ -69,6 +70,7 @@ async def run(
     async with trio.open_nursery() as actors:
         actors.start_soon(writer.run, inbox)
         actors.start_soon(fanout.run, committed)
+        actors.start_soon(receiver.run)
         with intents:
             async with trio.open_nursery() as connections, trio.open_nursery() as sources:
                 serve = partial(trio.serve_listeners, handler_nursery=connections)
@@ -80,6 +82,7 @@ async def run(
                 actors.cancel_scope.deadline = trio.current_time() + settings.writer.drain
                 sources.cancel_scope.cancel()
                 server.drain()
+                receiver.drain()
                 fanout.close()
 
 

@@ -12,18 +12,45 @@ FULL = Refusal(503, "queue_full", "the hub has more to commit than it can hold; 
 SLOW = Refusal(503, "not_committed_in_time", "the commit takes too long; send the newest state again later")
 DRAINING = Refusal(503, "draining", "the hub is stopping; send the newest state again later")
 
+_LOOK = 0.25
+"""Seconds between two looks for those who have waited too long; an answer may be that much later."""
+
 
 class Receiver:
-    """The door to the writer."""
+    """The door to the writer.
+
+    All wait equally long, so the one that came first is the first to have waited too long: one task looks at
+    the oldest, where a deadline for each would cost as much as reading the update.
+    """
 
     def __init__(self, intents: Outbox, hearing: Hearing, deadline: float) -> None:
         """`deadline` is the longest wait for a commit, in seconds."""
         self._intents = intents
         self._hearing = hearing
         self._deadline = deadline
+        self._waiting: dict[Receipt, float] = {}
+        self._draining = trio.Event()
+
+    async def run(self) -> None:
+        """Ends the waits that are too long. Returns when told to drain and nobody waits any more."""
+        while self._waiting or not self._draining.is_set():
+            if self._draining.is_set():
+                await trio.sleep(_LOOK)
+            else:
+                with trio.move_on_after(_LOOK):
+                    await self._draining.wait()
+            late = trio.current_time() - self._deadline
+            for receipt, since in self._waiting.items():
+                if since > late:
+                    break
+                receipt.settle(SLOW)
+
+    def drain(self) -> None:
+        """No more will come in; `run` returns once all have their answer."""
+        self._draining.set()
 
     async def accept(self, job_type: str, job_id: str, content: bytes) -> Answer:
-        """Returns what the sender is told, after the commit.
+        """Returns what the sender is told, after the commit. `run` bounds the wait.
 
         Raises schemas.fault.Invalid for a body outside the contract, before anything is queued. A full
         queue, a stopping hub and a commit that takes too long are refusals; in the last case the update may
@@ -37,6 +64,8 @@ class Receiver:
             return FULL
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return DRAINING
-        with trio.move_on_after(self._deadline):
+        self._waiting[receipt] = trio.current_time()
+        try:
             return await receipt.wait()
-        return SLOW
+        finally:
+            del self._waiting[receipt]
