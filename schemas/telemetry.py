@@ -2,6 +2,7 @@
 
 import re
 from datetime import datetime
+from operator import attrgetter
 from typing import Annotated, Literal, get_args
 
 import msgspec
@@ -166,10 +167,10 @@ def parse(job_type: str, job_id: str, content: bytes) -> Telemetry:
 
 
 def decode(content: bytes) -> TelemetryBody:
-    """The body as it stands. Raises Invalid for what is not JSON or not of the contract's types."""
+    """The body as it stands. Raises Invalid for what is not JSON, not of the contract's types, or NUL."""
     try:
         content.decode()  # unknown fields are skipped unread by the decoder, broken UTF-8 with them
-        return _decode_body(content)
+        body = _decode_body(content)
     except msgspec.ValidationError as error:
         raise _invalid(error) from None
     except msgspec.DecodeError as error:
@@ -178,6 +179,9 @@ def decode(content: bytes) -> TelemetryBody:
         raise Invalid("the body is not valid UTF-8", code="malformed") from None
     except RecursionError:
         raise Invalid("the body is nested too deeply", code="malformed") from None
+    if b"\\u0000" in content:  # JSON has no other way to write it
+        _refuse_nul(body)
+    return body
 
 
 def _invalid(error: msgspec.ValidationError) -> Invalid:
@@ -190,18 +194,6 @@ def _invalid(error: msgspec.ValidationError) -> Invalid:
 
 
 def _read(job_type: str, job_id: str, body: TelemetryBody) -> Telemetry:
-    error = body.error or ""
-    if isinstance(error, ErrorBody):
-        error = error.message or (str(error.code) if error.code else "")
-    texts = (
-        ("current_phase", body.current_phase),
-        ("error", error),
-        ("vm_name", body.vm_name),
-        ("backup_type", body.backup_type),
-        ("sender", body.sender),
-    )
-    for field, text in texts:
-        _refuse_nul(text, field)
     return Telemetry(
         job_type=job_type,
         job_id=job_id,
@@ -212,7 +204,7 @@ def _read(job_type: str, job_id: str, body: TelemetryBody) -> Telemetry:
         transfer_speed_bps=max(body.transfer_speed_bps or 0, 0),
         progress_percent=_percent(body.progress_percent),
         disks=_read_disks(body.disks) if body.disks else (),
-        error=error,
+        error=_error_text(body.error) if body.error else "",
         timestamp=_read_timestamp(body.timestamp) if body.timestamp else None,
         attempt=body.attempt or 1,
         sequence=body.sequence,
@@ -224,32 +216,43 @@ def _read(job_type: str, job_id: str, body: TelemetryBody) -> Telemetry:
     )
 
 
+def _error_text(error: str | ErrorBody) -> str:
+    if isinstance(error, str):
+        return error
+    return error.message or (str(error.code) if error.code else "")
+
+
 def _read_disks(bodies: tuple[DiskBody, ...]) -> tuple[Disk, ...]:
     """The disks in order of their index. Raises Invalid where an index stands twice."""
-    disks = {}
-    total = 0
-    for position, body in enumerate(bodies):
-        path = f"disks[{position}]"
-        if body.disk_index in disks:
-            raise Invalid(f"{path}.disk_index: {body.disk_index} stands twice", f"{path}.disk_index")
-        _refuse_nul(body.status, f"{path}.status")
-        _refuse_nul(body.error_message, f"{path}.error_message")
-        total += body.bytes_transferred or 0
-        disks[body.disk_index] = Disk(
-            index=body.disk_index,
-            bytes_transferred=body.bytes_transferred or 0,
-            total_bytes=body.total_bytes or 0,
-            progress_percent=_percent(body.progress_percent),
-            status=body.status or "",
-            error_message=body.error_message or "",
+    disks = [
+        Disk(
+            body.disk_index,
+            body.bytes_transferred or 0,
+            body.total_bytes or 0,
+            _percent(body.progress_percent),
+            body.status or "",
+            body.error_message or "",
         )
-    if total > INT64:
+        for body in bodies
+    ]
+    indexes = [disk.index for disk in disks]
+    if len(set(indexes)) < len(indexes):
+        position = next(place for place, index in enumerate(indexes) if index in indexes[:place])
+        path = f"disks[{position}].disk_index"
+        raise Invalid(f"{path}: {indexes[position]} stands twice", path)
+    if sum([disk.bytes_transferred for disk in disks]) > INT64:
         raise Invalid("disks: their bytes_transferred add up to more than an int64 holds", "disks")
-    return tuple(disks[index] for index in sorted(disks))
+    disks.sort(key=_index_of)
+    return tuple(disks)
+
+
+_index_of = attrgetter("index")
 
 
 def _percent(value: float | None) -> float:
-    return min(max(value or 0.0, 0.0), 100.0)
+    if not value or value < 0:
+        return 0.0
+    return value if value < 100 else 100.0
 
 
 def _read_timestamp(text: str) -> datetime | None:
@@ -259,6 +262,18 @@ def _read_timestamp(text: str) -> datetime | None:
         raise Invalid("timestamp: must be RFC 3339 like 2026-11-23T02:14:07Z", "timestamp") from None
 
 
-def _refuse_nul(text: str | None, field: str) -> None:
-    if text and "\x00" in text:
-        raise Invalid(f"{field}: must not contain NUL", field)
+def _refuse_nul(body: TelemetryBody) -> None:
+    """Raises Invalid where a text that would be kept holds NUL, which no PostgreSQL text can."""
+    texts = [
+        ("current_phase", body.current_phase),
+        ("error", _error_text(body.error or "")),
+        ("vm_name", body.vm_name),
+        ("backup_type", body.backup_type),
+        ("sender", body.sender),
+    ]
+    for position, disk in enumerate(body.disks or ()):
+        texts.append((f"disks[{position}].status", disk.status))
+        texts.append((f"disks[{position}].error_message", disk.error_message))
+    for field, text in texts:
+        if text and "\x00" in text:
+            raise Invalid(f"{field}: must not contain NUL", field)

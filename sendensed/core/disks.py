@@ -31,21 +31,15 @@ def merge(disks: tuple[Disk, ...], updates: tuple[telemetry.Disk, ...]) -> tuple
     known = {disk.index: disk for disk in disks}
     for update in updates:
         known[update.index] = _merge_one(known.get(update.index) or Disk(update.index), update)
-    return tuple(known[index] for index in sorted(known))
+    return tuple([known[index] for index in sorted(known)])
 
 
 def _merge_one(disk: Disk, update: telemetry.Disk) -> Disk:
     done = max(disk.bytes_transferred, update.bytes_transferred)
     total = update.total_bytes or disk.total_bytes
     status = update.status or disk.status
-    merged = Disk(
-        index=disk.index,
-        bytes_transferred=done,
-        total_bytes=total,
-        progress_percent=percent(done, total, update.progress_percent, disk.progress_percent),
-        status=status,
-        error_message=update.error_message or disk.error_message,
-    )
+    progress = percent(done, total, update.progress_percent, disk.progress_percent)
+    merged = Disk(disk.index, done, total, progress, status, update.error_message or disk.error_message)
     return _finished(merged) if status == "completed" else merged
 
 
@@ -87,10 +81,14 @@ def _finished(disk: Disk) -> Disk:
 
 def bytes_sum(disks: tuple[Disk, ...]) -> int:
     """Bytes transferred of all disks together."""
-    return sum(disk.bytes_transferred for disk in disks)
+    return sum([disk.bytes_transferred for disk in disks])
 
 
 def total_sum(disks: tuple[Disk, ...]) -> int:
-    """Total bytes of all disks together; 0 (unknown) where that of an unfinished disk is."""
-    known = all(disk.total_bytes or disk.status == "completed" for disk in disks)
-    return sum(disk.total_bytes for disk in disks) if known else 0
+    """Total bytes of all disks together, as far as they are known."""
+    return sum([disk.total_bytes for disk in disks])
+
+
+def is_total_known(disks: tuple[Disk, ...]) -> bool:
+    """Whether the total of every unfinished disk is known."""
+    return all(disk.total_bytes or disk.status == "completed" for disk in disks)

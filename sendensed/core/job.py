@@ -18,7 +18,7 @@ from schemas.fault import Invalid
 from schemas.job import ACTIVE, State
 from schemas.telemetry import DISKS, INT64, Command, Telemetry
 from sendensed.core import disks, estimate, history
-from sendensed.core.model import Disk, Event, Job, Meter
+from sendensed.core.model import Event, Job, Meter
 
 _OLDEST = 86_400.0
 """Seconds: an update that claims to have waited longer is measured as if it had waited this long."""
@@ -209,9 +209,10 @@ def _with_numbers(job: Job, update: Telemetry) -> Job:
     done = max(job.bytes_transferred, update.bytes_transferred)
     total = update.total_bytes or job.total_bytes
     if merged:
-        _refuse_unstorable(merged)
-        done = max(job.bytes_transferred, disks.bytes_sum(merged) or update.bytes_transferred)
-        summed = disks.total_sum(merged)
+        copied, planned = disks.bytes_sum(merged), disks.total_sum(merged)
+        _refuse_unstorable(len(merged), max(copied, planned))
+        done = max(job.bytes_transferred, copied or update.bytes_transferred)
+        summed = planned if disks.is_total_known(merged) else 0
         total = summed if serial else update.total_bytes or max(job.total_bytes, summed)
     percent = disks.percent(done, total, update.progress_percent, job.progress_percent)
     if job.status == "completed":
@@ -226,11 +227,11 @@ def _with_numbers(job: Job, update: Telemetry) -> Job:
     )
 
 
-def _refuse_unstorable(merged: tuple[Disk, ...]) -> None:
+def _refuse_unstorable(count: int, most: int) -> None:
     """Each update is within the limits, but what several add up to may not be."""
-    if len(merged) > DISKS:
-        raise Invalid(f"disks: the job would have {len(merged)} disks; at most {DISKS} are kept", "disks")
-    if max(disks.bytes_sum(merged), sum(disk.total_bytes for disk in merged)) > INT64:
+    if count > DISKS:
+        raise Invalid(f"disks: the job would have {count} disks; at most {DISKS} are kept", "disks")
+    if most > INT64:
         raise Invalid("disks: their bytes add up to more than an int64 holds", "disks")
 
 

@@ -154,6 +154,11 @@ def test_a_value_outside_the_contract_is_refused_with_its_path(content: bytes, f
     assert refused.message
 
 
+@pytest.mark.parametrize("content", [b'{"x":"\\u0000"}', b'{"vm_name":"C:\\\\u0000"}'])
+def test_nul_where_nothing_is_kept_and_its_name_spelt_out_do_no_harm(content: bytes):
+    assert "\x00" not in read(content).vm_name
+
+
 @pytest.mark.parametrize(
     "content",
     [
