@@ -1,6 +1,6 @@
-"""Answer: what a sender is told of one update, and the slip that takes it there."""
+"""Answer: what a sender is told of one update, an operator of a wish, and the slip that takes it there."""
 
-from typing import Protocol
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -16,7 +16,13 @@ class Refusal(msgspec.Struct, frozen=True):
     field: str | None = None
 
 
-Answer = Acknowledgement | Refusal
+class Stopped(msgspec.Struct, frozen=True):
+    """A wish to cancel that was taken: the sender has still to hear of it, or the job is over."""
+
+    status: Literal["cancelling", "cancelled"]
+
+
+Answer = Acknowledgement | Refusal | Stopped
 
 
 class Slip(Protocol):

@@ -12,18 +12,25 @@ from msgspec.structs import replace
 
 from schemas.fault import Invalid
 from schemas.telemetry import Acknowledgement, Telemetry
-from sendensed.core import staleness
+from sendensed.core import cancel, staleness
 from sendensed.core.answer import Answer, Refusal, Slip
 from sendensed.core.job import merge
 from sendensed.core.model import Event, Job
 
+FOREIGN = Refusal(403, "not_yours", "the job belongs to another appliance; only that one may speak of it")
+UNKNOWN = Refusal(404, "not_found", "no job has this id")
+
 
 class Post(msgspec.Struct, frozen=True, gc=False):
-    """An update, when it came in (the hub's clock), and who waits for its answer."""
+    """An update, when it came in (the hub's clock), who waits for its answer, and the appliance that sent it.
+
+    `appliance` is '' where the hub is open and asks nobody.
+    """
 
     update: Telemetry
     at: datetime
     receipt: Slip
+    appliance: str = ""
 
     @property
     def job_id(self) -> str:
@@ -37,7 +44,16 @@ class Silence(msgspec.Struct, frozen=True, gc=False):
     job_id: str
 
 
-Intent = Post | Silence
+class Cancel(msgspec.Struct, frozen=True, gc=False):
+    """An operator's wish to end a job; `who` asked at `at`."""
+
+    job_id: str
+    who: str
+    at: datetime
+    receipt: Slip
+
+
+Intent = Post | Silence | Cancel
 
 
 class Judge(msgspec.Struct, frozen=True):
@@ -77,13 +93,19 @@ class Plan:
         if isinstance(intent, Silence):
             self._judge(judge)
             return
+        if isinstance(intent, Cancel):
+            self._cancel(intent)
+            return
+        if self._is_foreign(intent):
+            self.answers.append((intent.receipt, FOREIGN))
+            return
         try:
             merged = merge(self.job, intent.update, intent.at)
         except Invalid as invalid:
             refusal = Refusal(400, invalid.code, invalid.message, invalid.field)
             self.answers.append((intent.receipt, refusal))
             return
-        self.job = merged.job
+        self.job = merged.job if merged.job is self.job else _owned(merged.job, intent.appliance)
         self.events.extend(merged.events)
         answer = Acknowledgement(applied=merged.applied, reason=merged.reason, command=merged.command)
         self.answers.append((intent.receipt, answer))
@@ -92,7 +114,20 @@ class Plan:
         """Takes everything back: the row stays as it was, and every update of it is refused."""
         self.job = self.before
         self.events.clear()
-        self.answers = [(intent.receipt, refusal) for intent in self.intents if isinstance(intent, Post)]
+        self.answers = [(intent.receipt, refusal) for intent in self.intents if not isinstance(intent, Silence)]
+
+    def _is_foreign(self, post: Post) -> bool:
+        """Whether the job is another appliance's. One that an open hub took goes to whoever speaks of it next."""
+        return self.job is not None and bool(post.appliance) and self.job.appliance not in ("", post.appliance)
+
+    def _cancel(self, wish: Cancel) -> None:
+        if self.job is None:
+            self.answers.append((wish.receipt, UNKNOWN))
+            return
+        done = cancel.cancel(self.job, wish.at, wish.who)
+        self.job = done.job
+        self.events.extend(done.events)
+        self.answers.append((wish.receipt, done.answer))
 
     def _judge(self, judge: Judge) -> None:
         if self.job is None or not judge.is_hearing:
@@ -101,6 +136,11 @@ class Plan:
         if verdict is not None:
             self.job = verdict.job
             self.events.extend(verdict.events)
+
+
+def _owned(job: Job, appliance: str) -> Job:
+    """The job as this appliance's, where it is nobody's yet."""
+    return replace(job, appliance=appliance) if appliance and not job.appliance else job
 
 
 def plan(intents: Iterable[Intent], jobs: Mapping[str, Job], judge: Judge) -> dict[str, Plan]:

@@ -11,6 +11,11 @@ def attempt(job: Job, new: int, now: datetime) -> Event:
     return _event(job, now, "attempt", "sender", f"attempt {new} begins; attempt {job.attempt} was {job.status}")
 
 
+def asked_to_cancel(job: Job, now: datetime, who: str) -> Event:
+    """An operator wants the job to end; its sender is told with the next answer."""
+    return _event(job, now, "cancel", "operator", f"{who} asked to cancel it")
+
+
 def changes(before: Job | None, after: Job, now: datetime, voice: Voice, detail: str = "") -> tuple[Event, ...]:
     """One row for each change of state, phase and disk between two versions of a job.
 

@@ -40,8 +40,16 @@ class Merged(msgspec.Struct, frozen=True, gc=False):
 def merge(job: Job | None, update: Telemetry, now: datetime) -> Merged:
     """What `update`, arriving at `now`, does to `job` (None: one that nobody has heard of).
 
-    Raises Invalid where the id belongs to a job of another type.
+    Raises Invalid where the id belongs to a job of another type. The sender of a job that an operator wants to
+    end is told so until it ends.
     """
+    merged = _merge(job, update, now)
+    if merged.job.cancel_requested_at is None or merged.job.status not in ACTIVE or merged.command != "continue":
+        return merged
+    return replace(merged, command="cancel")
+
+
+def _merge(job: Job | None, update: Telemetry, now: datetime) -> Merged:
     if job is None:
         return _apply(None, _first(update, now), update, now)
     if job.job_type != update.job_type:
@@ -78,6 +86,7 @@ def _restarted(job: Job, update: Telemetry) -> Job:
         created_at=job.created_at,
         vm_name=job.vm_name,
         backup_type=job.backup_type,
+        appliance=job.appliance,
         attempt=update.attempt,
         revision=job.revision,
     )

@@ -83,6 +83,8 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     serial_disks: bool = False
     disk_ended_at: datetime | None = None
     sender_error: str | None = None
+    appliance: str = ""
+    cancel_requested_at: datetime | None = None
     revision: int = 0
 
 

@@ -30,6 +30,7 @@ _TYPES = {
     "last_moved_at": "timestamptz",
     "sent_at": "timestamptz",
     "disk_ended_at": "timestamptz",
+    "cancel_requested_at": "timestamptz",
     "meter": "jsonb",
     "disks": "jsonb",
     "serial_disks": "boolean",

@@ -88,6 +88,8 @@ def jobs(**fixed) -> st.SearchStrategy[Job]:
         "serial_disks": st.booleans(),
         "disk_ended_at": st.none() | times,
         "sender_error": st.none() | text,
+        "appliance": text,
+        "cancel_requested_at": st.none() | times,
         "revision": st.just(0),
     }
     unknown = set(Job.__struct_fields__) ^ set(fields)
