@@ -37,9 +37,9 @@ class Assets:
             path.relative_to(folder).as_posix(): _asset(path) for path in sorted(files) if path.suffix in _KINDS
         }
         self.routes = (
-            Route("GET", "/", self._page),
-            Route("GET", "/assets/{file}", self._file),
-            Route("GET", "/assets/vendor/{file}", self._vendor),
+            Route("GET", "/", self._page, "public"),
+            Route("GET", "/assets/{file}", self._file, "public"),
+            Route("GET", "/assets/vendor/{file}", self._vendor, "public"),
         )
 
     async def _page(self, request: Request, values: Sequence[str]) -> Response:

@@ -32,7 +32,7 @@ class Feed:
         self._settings = settings
         self._hub = hub
         self._refuse = refuse
-        self.routes = (Route("GET", "/api/v1/feed", self._feed, new=True),)
+        self.routes = (Route("GET", "/api/v1/feed", self._feed, "read", new=True),)
 
     async def _feed(self, request: Request, values: Sequence[str]) -> Response | Upgrade:
         if self._fanout.viewers >= self._settings.viewers:

@@ -17,7 +17,7 @@ class Health:
         self._is_draining = is_draining
         self._hub = hub
         self._database = database
-        self.routes = (Route("GET", "/api/v1/health", self._health),)
+        self.routes = (Route("GET", "/api/v1/health", self._health, "public"),)
 
     async def _health(self, request: Request, values: Sequence[str]) -> Response:
         reasons = []

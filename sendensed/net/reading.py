@@ -20,8 +20,8 @@ class Reading:
     def __init__(self, store: Store) -> None:
         self._store = store
         self.routes = (
-            Route("GET", "/api/v1/jobs", self._jobs),
-            Route("GET", "/api/v1/jobs/{id}", self._job),
+            Route("GET", "/api/v1/jobs", self._jobs, "read"),
+            Route("GET", "/api/v1/jobs/{id}", self._job, "read"),
         )
 
     async def _jobs(self, request: Request, values: Sequence[str]) -> Response:

@@ -6,6 +6,7 @@ import msgspec
 
 from schemas import codec
 from sendensed.core.answer import Refusal
+from sendensed.core.auth import Need
 from sendensed.environment import Environment
 from sendensed.net.http import Headers, Request, Response, Upgrade, fault
 
@@ -16,11 +17,15 @@ Answerer = Callable[[Request, Sequence[str]], Awaitable[Response | Upgrade]]
 
 
 class Route(msgspec.Struct, frozen=True):
-    """`path` names its variable segments in braces. A draining hub refuses routes that take something `new`."""
+    """`path` names its variable segments in braces, `need` the right that it asks for.
+
+    A draining hub refuses routes that take something `new`.
+    """
 
     method: str
     path: str
     answer: Answerer
+    need: Need
     new: bool = False
 
     def match(self, segments: Sequence[str]) -> list[str] | None:

@@ -8,7 +8,7 @@ from schemas import codec
 from schemas.telemetry import Acknowledgement
 from sendensed.actors.receiver import Receiver
 from sendensed.actors.writer import Hearing
-from sendensed.core.answer import Answer, Refusal
+from sendensed.core.answer import Answer, Refusal, Stopped
 from sendensed.net.http import Request, Response
 from sendensed.net.route import Refuser, Route
 
@@ -20,7 +20,7 @@ class Telemetry:
         self._receiver = receiver
         self._hearing = hearing
         self._refuse = refuse
-        self.routes = (Route("POST", "/api/v1/telemetry/{job_type}/{job_id}", self._push, new=True),)
+        self.routes = (Route("POST", "/api/v1/telemetry/{job_type}/{job_id}", self._push, "push", new=True),)
 
     async def _push(self, request: Request, values: Sequence[str]) -> Response:
         return self._told(await self._receiver.accept(values[0], values[1], request.body))
@@ -28,5 +28,7 @@ class Telemetry:
     def _told(self, answer: Answer) -> Response:
         if isinstance(answer, Refusal):
             return self._refuse(answer)
+        if isinstance(answer, Stopped):
+            return Response(200 if answer.status == "cancelled" else 202, codec.encode(answer))
         stamped = msgspec.structs.replace(answer, timestamp=codec.rfc3339(self._hearing.clock.now()))
         return Response(200, Acknowledgement.encoded(stamped))
