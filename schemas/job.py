@@ -8,6 +8,8 @@ import msgspec
 State = Literal["pending", "running", "stalled", "completed", "failed", "cancelled"]
 Voice = Literal["sender", "reaper", "operator"]
 EtaReason = Literal["measuring", "stalled", "unknown_total", "finalizing"]
+EtaBasis = Literal["run", "history"]
+"""What the range of a time left rests on: how even the run itself was, or how runs of the machine went before."""
 
 ACTIVE: frozenset[str] = frozenset({"pending", "running", "stalled"})
 """States of a job that may still be heard of."""
@@ -27,9 +29,10 @@ class DiskView(msgspec.Struct, frozen=True, gc=False):
 class JobView(msgspec.Struct, frozen=True, gc=False):
     """One job, whole.
 
-    `transfer_speed_bps` is bytes per second; `eta_seconds` is null with a reason unless it is worth
-    showing; `last_telemetry_at` is when the hub last heard of the job, `last_moved_at` when bytes or phase
-    last advanced; `closed_by` says whose word the final state is; `revision` grows with every change.
+    `transfer_speed_bps` is bytes per second. `eta_seconds` is null with a reason unless it is worth showing;
+    four of five runs end between `eta_low_seconds` and `eta_high_seconds`. `last_telemetry_at` is when the hub
+    last heard of the job, `last_moved_at` when bytes or phase last advanced. `closed_by` says whose word the
+    final state is; `appliance` who sends; `revision` grows with every change.
     """
 
     id: str
@@ -57,6 +60,10 @@ class JobView(msgspec.Struct, frozen=True, gc=False):
     last_moved_at: datetime | None
     revision: int
     disks: tuple[DiskView, ...] = ()
+    eta_low_seconds: int | None = None
+    eta_high_seconds: int | None = None
+    eta_basis: EtaBasis | None = None
+    appliance: str = ""
 
 
 class EventView(msgspec.Struct, frozen=True, gc=False):
@@ -77,27 +84,38 @@ class EventView(msgspec.Struct, frozen=True, gc=False):
     detail: str
 
 
+class Prediction(msgspec.Struct, frozen=True, gc=False):
+    """What the hub said at `percent` of the run: seconds left; and after its end how many there were."""
+
+    percent: int
+    predicted_seconds: int
+    low_seconds: int
+    high_seconds: int
+    actual_seconds: int | None
+
+
+class Accuracy(msgspec.Struct, frozen=True, gc=False):
+    """How good the hub's estimates were: four of five were within `within_percent` of the truth.
+
+    Of the last completed `runs`, of this machine or, where it has fewer than 5, of all.
+    """
+
+    of: Literal["machine", "all"]
+    runs: int
+    within_percent: float
+
+
 class JobDetail(msgspec.Struct, frozen=True):
     """The answer of `/api/v1/jobs/{id}`."""
 
     job: JobView
     events: tuple[EventView, ...]
+    predictions: tuple[Prediction, ...] = ()
+    accuracy: Accuracy | None = None
 
 
 class JobList(msgspec.Struct, frozen=True):
-    """The answer of `/api/v1/jobs`: newest first."""
+    """The answer of `/api/v1/jobs`: newest first, or as asked; `next` is the `cursor` of the next page."""
 
     jobs: tuple[JobView, ...]
-
-
-class Health(msgspec.Struct, frozen=True):
-    """The answer of `/api/v1/health`. `reasons` says why `ready` is false."""
-
-    live: bool
-    ready: bool
-    reasons: tuple[str, ...]
-    version: str
-    hub: str
-    database: str
-    open: bool
-    time: datetime
+    next: str | None = None
