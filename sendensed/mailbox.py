@@ -23,11 +23,14 @@ class Mailbox(Generic[K, V]):
     def __len__(self) -> int:
         return len(self._slots)
 
-    def put(self, values: Mapping[K, V]) -> None:
-        """Keeps these values, each in the place of an older one of its key. Never waits."""
-        if values:
-            self._slots.update(values)
-            self._wake.set()
+    def put(self, values: Mapping[K, V]) -> int:
+        """Keeps these values, each in the place of an older one of its key; returns how many were. Never waits."""
+        if not values:
+            return 0
+        held = len(self._slots)
+        self._slots.update(values)
+        self._wake.set()
+        return held + len(values) - len(self._slots)
 
     def close(self) -> None:
         """No more will come; the reader still gets what is there."""

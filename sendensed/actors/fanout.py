@@ -21,10 +21,10 @@ class Viewer:
         self.wanted = wanted
         self.mailbox: Mailbox[str, Entry] = Mailbox()
 
-    def offer(self, news: dict[str, Entry]) -> None:
-        """Puts what the viewer asked for into its mailbox."""
+    def offer(self, news: dict[str, Entry]) -> int:
+        """Puts what the viewer asked for into its mailbox; returns how many states it thereby skips."""
         wanted = self.wanted
-        self.mailbox.put(
+        return self.mailbox.put(
             {
                 job_id: entry
                 for job_id, entry in news.items()
@@ -37,10 +37,11 @@ class Fanout:
     """The board and the viewers before it."""
 
     def __init__(self, board: Board, pace: float) -> None:
-        """`pace` is the shortest time between two rounds, in seconds."""
+        """`pace` is the shortest time between two rounds, in seconds; `skips` counts states that no viewer saw."""
         self.board = board
         self._pace = pace
         self._viewers: set[Viewer] = set()
+        self.skips = 0
 
     @property
     def viewers(self) -> int:
@@ -64,7 +65,7 @@ class Fanout:
                 jobs = await committed.take()
                 news = self.board.publish(jobs.values())
                 for viewer in self._viewers:
-                    viewer.offer(news)
+                    self.skips += viewer.offer(news)
                 await trio.sleep(self._pace)
         except trio.EndOfChannel:
             return

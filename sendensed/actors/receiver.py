@@ -31,6 +31,16 @@ class Receiver:
         self._waiting: dict[Receipt, float] = {}
         self._draining = trio.Event()
 
+    @property
+    def queue_depth(self) -> int:
+        """Updates that wait for the writer."""
+        return self._intents.statistics().current_buffer_used
+
+    @property
+    def queue_limit(self) -> int:
+        """How many may."""
+        return int(self._intents.statistics().max_buffer_size)
+
     async def run(self) -> None:
         """Ends the waits that are too long. Returns when told to drain and nobody waits any more."""
         while self._waiting or not self._draining.is_set():

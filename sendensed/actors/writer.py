@@ -17,6 +17,7 @@ from sendensed import config
 from sendensed.clock import Clock
 from sendensed.core import batch, health
 from sendensed.core.answer import Refusal
+from sendensed.core.gauges import Gauges
 from sendensed.core.model import Job
 from sendensed.environment import Environment
 from sendensed.mailbox import Mailbox
@@ -44,10 +45,11 @@ Outbox = trio.MemorySendChannel["batch.Intent | Beat"]
 
 
 class Hearing:
-    """The hub's clock and health, kept by the writer and read by others."""
+    """The hub's clock, health and measures, kept by the writer and read by others."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
+        self.gauges = Gauges(trio.current_time())
         self.health = health.Health(clock.now(), trio.current_time())
 
     @property
@@ -141,6 +143,7 @@ class Writer:
         """Proves that the hub can hear: the store answers, and no commit has failed lately for good."""
         if trio.current_time() - self._failed_at <= health.LONGEST_GAP:
             return
+        began = trio.current_time()
         try:
             now = await self._store.now()
         except StoreUnavailable as error:
@@ -148,6 +151,7 @@ class Writer:
             return
         step = self._hearing.clock.sync(now)
         before, at = self._hearing.health, trio.current_time()
+        self._hearing.gauges.database.add(at, (at - began,))
         self._hearing.health = health.beat(before, now, at, step)
         if self._hearing.health.healthy_since != before.healthy_since:
             log.warning("hearing was broken, every job gets its grace", gap=at - before.beat_at, step=step)
@@ -193,10 +197,12 @@ class Writer:
         await self._environment.failpoint("writer.merged")
         changes = [plan for plan in plans if plan.is_change]
         attempted.update({plan.intents[0].job_id: plan for plan in changes})
+        began = trio.current_time()
         saved = await self._save(changes)
         attempted.clear()
         if saved:
             self._failed_at = -math.inf
+            self._measure(plans, saved, began)
         await self._environment.failpoint("writer.committed")
         return self._settle(plans, saved)
 
@@ -227,6 +233,19 @@ class Writer:
             log.error("the store refuses a row", job_id=plans[0].intents[0].job_id, reason=str(error))
             plans[0].refuse(Refusal(400, "unstorable", "the update holds a value that cannot be stored"))
             return set()
+
+    def _measure(self, plans: list[batch.Plan], saved: set[str], began: float) -> None:
+        gauges, at, now = self._hearing.gauges, trio.current_time(), self._hearing.clock.now()
+        delays = [
+            (now - intent.at).total_seconds()
+            for plan in plans
+            for intent in plan.intents
+            if isinstance(intent, batch.Post)
+        ]
+        gauges.committed(at, len(saved), at - began, delays)
+        for plan in plans:
+            if plan.job is not None and plan.job.id in saved:
+                gauges.changed(plan.before, plan.job, plan.events)
 
     def _settle(self, plans: list[batch.Plan], saved: set[str]) -> list[batch.Intent]:
         again: list[batch.Intent] = []

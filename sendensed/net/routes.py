@@ -45,7 +45,7 @@ class Routes:
             *Telemetry(receiver, hearing, self._refuse).routes,
             *Reading(store).routes,
             *Feed(store, fanout, hearing, settings.feed, hub, self._refuse).routes,
-            *Health(hearing, lambda: self.draining, hub, database).routes,
+            *Health(hearing, fanout, receiver, lambda: self.draining, hub, database).routes,
             *assets.routes,
         )
 

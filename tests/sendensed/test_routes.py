@@ -7,9 +7,11 @@ import pytest
 import trio
 
 from schemas import fault, feed
-from schemas.job import Health, JobDetail, JobList
+from schemas.job import JobDetail, JobList
+from schemas.reading import Health
 from sendensed.actors.fanout import Fanout
 from sendensed.actors.receiver import Receiver
+from sendensed.actors.writer import Beat
 from sendensed.config import Config, Feed
 from sendensed.core.board import Board
 from sendensed.net.assets import Assets
@@ -157,6 +159,23 @@ async def test_health_says_what_is_open_and_why_it_is_not_ready(mock_clock):
     health = msgspec.json.decode(answer.body, type=Health)
     assert (answer.status, health.live, health.ready) == (503, True, False)
     assert health.reasons == ("the database has not answered for over 15 s", "the hub is stopping")
+
+
+async def test_health_has_the_figures_of_what_was_committed(autojump_clock):
+    hub = Hub()
+    empty = msgspec.json.decode((await hub.ask("GET", "/api/v1/health")).body, type=Health).figures
+    assert (empty.telemetry_delay_p95_ms, empty.batch_size, empty.database_ms) == (None, None, None)
+    async with hub.rig.running():
+        for number in range(3):
+            await hub.rig.send("a", number)
+        await hub.rig.intents.send(Beat())
+        await trio.sleep(61)
+        figures = msgspec.json.decode((await hub.ask("GET", "/api/v1/health")).body, type=Health).figures
+    assert figures.telemetry_delay_p95_ms is not None
+    assert figures.batch_ms is not None
+    assert (figures.batch_size, figures.queue_depth, figures.queue_limit) == (1, 0, 4096)
+    assert (figures.database_ms, figures.viewers, figures.viewer_skips) == (0, 0, 0)
+    assert figures.uptime_seconds == 61
 
 
 async def test_a_stopping_hub_takes_nothing_new_and_says_when_to_come_back(autojump_clock):
