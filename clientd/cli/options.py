@@ -7,6 +7,7 @@ from typing import NoReturn
 from urllib.parse import urlsplit
 
 from clientd import config
+from clientd.core import rate
 from clientd.errors import UsageError, printable
 from schemas import ids, telemetry
 
@@ -21,7 +22,6 @@ _EPILOG = """\
 exit codes: 0 copied and flushed; 1 the job failed, or the hub ended it; 2 the command line is wrong and nothing
 was touched; 130 and 143 stopped by SIGINT and SIGTERM. A hub that is away changes none of them."""
 
-_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _MOST_WORKERS = 64
 
 
@@ -183,8 +183,7 @@ def _seconds(text: str) -> float:
 
 
 def _rate(text: str) -> int:
-    unit = _UNITS.get(text[-1:].upper())
-    digits = text[:-1] if unit else text
-    if not (digits.isascii() and digits.isdigit()) or not 0 < int(digits) * (unit or 1) < 2**60:
+    found = rate.parse(text)
+    if found is None:
         raise argparse.ArgumentTypeError(f"'{printable(text)}' is not a rate like 800000, 800K, 50M or 1G")
-    return int(digits) * (unit or 1)
+    return found

@@ -7,32 +7,53 @@ import os
 import stat
 from collections.abc import Sequence
 
+from clientd.core.jobfile import is_uri
+from clientd.core.order import DiskOrder
 from clientd.errors import UsageError, printable, reason
 
+_Key = tuple[int, ...] | str
+"""Of a disk: two names with the same one are the same disk."""
 
-def check(pairs: Sequence[tuple[str, str]]) -> None:
-    """Raises UsageError for the first (source, target) that cannot be copied. Opens sources, writes nothing."""
-    sources: dict[tuple[int, ...], str] = {}
-    targets: dict[tuple[int, ...] | str, str] = {}
-    for source, _ in pairs:
-        sources[_check_source(source)] = source
-    for source, target in pairs:
-        there = _check_target(source, target)
-        key = there or os.path.realpath(target)
+
+def check(disks: Sequence[DiskOrder]) -> None:
+    """Raises UsageError for the first disk that cannot be copied. Opens sources, writes nothing.
+
+    What an NBD server or a source's command has to say is learned when it is asked.
+    """
+    sources: dict[_Key, str] = {}
+    targets: dict[_Key, str] = {}
+    for disk in disks:
+        for path in (disk.source_secret, disk.changes):
+            if path.startswith("/"):
+                _check_readable(path)
+        if disk.source:
+            sources[_check_source(disk.source)] = disk.source
+    for disk in disks:
+        target = disk.target
+        key = target if is_uri(target) else _check_target(disk.source, target) or os.path.realpath(target)
         if key in targets:
             raise UsageError(
                 f"the target {_name(target)} is named twice (also as {_name(targets[key])}): "
                 "give every disk a target of its own"
             )
-        if there in sources:
+        if key in sources:
             raise UsageError(
-                f"the target {_name(target)} is the source {_name(sources[there])} itself: "
+                f"the target {_name(target)} is the source {_name(sources[key])} itself: "
                 "name another target, or the source would be overwritten"
             )
         targets[key] = target
 
 
-def _check_source(path: str) -> tuple[int, ...]:
+def _check_readable(path: str) -> None:
+    try:
+        os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
+    except OSError as error:
+        raise UsageError(f"the file {_name(path)} cannot be read: {reason(error)}: check its path") from None
+
+
+def _check_source(path: str) -> _Key:
+    if is_uri(path):
+        return path
     try:
         there = os.stat(path)
         _refuse_odd(path, there.st_mode, "source")
@@ -42,7 +63,7 @@ def _check_source(path: str) -> tuple[int, ...]:
     return _key(there)
 
 
-def _check_target(source: str, path: str) -> tuple[int, ...] | None:
+def _check_target(source: str, path: str) -> _Key | None:
     try:
         there = os.stat(path)
     except FileNotFoundError:
@@ -55,7 +76,7 @@ def _check_target(source: str, path: str) -> tuple[int, ...] | None:
         raise UsageError(f"the target {_name(path)} is a symbolic link: name the file that it points to")
     if not os.access(path, os.W_OK):
         raise UsageError(f"the target {_name(path)} may not be written: change its mode, or name another")
-    if stat.S_ISBLK(there.st_mode):
+    if stat.S_ISBLK(there.st_mode) and source and not is_uri(source):
         _check_room(source, path)
     return _key(there)
 
@@ -101,8 +122,7 @@ def _refuse_odd(path: str, mode: int, role: str) -> None:
         raise UsageError(f"the {role} {_name(path)} is neither a file nor a block device: name one of these")
 
 
-def _key(there: os.stat_result) -> tuple[int, ...]:
-    """Two names with the same key are the same disk."""
+def _key(there: os.stat_result) -> _Key:
     return (there.st_rdev,) if stat.S_ISBLK(there.st_mode) else (there.st_dev, there.st_ino)
 
 

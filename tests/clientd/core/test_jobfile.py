@@ -1,0 +1,187 @@
+"""Jobfile: a job file says one order, whole, or is refused with the place of the first mistake."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clientd.core import jobfile
+from clientd.core.jobfile import Wrong
+from clientd.core.order import DiskOrder, Order
+
+BASE = "/srv/jobs"
+
+WHOLE = b"""
+job_id = "repl-web01-20261123-020000"
+job_type = "backup"
+vm_name = "web 01"
+mode = "incremental"
+verify = true
+max_rate = "50M"
+
+[[disk]]
+source = "nbd+unix:///sda?socket=/run/sda.sock"
+target = "out/sda.img"
+changes = "bitmap0"
+
+[[disk]]
+index = 7
+source_command = ["nbdkit", "vddk", "password=+{secret}", "disk.vmdk"]
+source_secret = "./secret"
+target = "nbd://hub/sdb"
+changes = "sdb.jsonl"
+change_id = "52 3f/4"
+"""
+
+
+def disk(**changed: object) -> dict[str, object]:
+    return {"source": "/s", "target": "/t", **changed}
+
+
+def content(**changed: object) -> bytes:
+    return json.dumps({"job_id": "backup-x", "disk": [disk()], **changed}).encode()
+
+
+def order(**changed: object) -> Order:
+    return jobfile.parse(content(**changed), "json", None)
+
+
+def test_a_whole_file_is_the_whole_order():
+    assert jobfile.parse(WHOLE, "toml", BASE) == Order(
+        job_id="repl-web01-20261123-020000",
+        job_type="backup",
+        vm_name="web 01",
+        mode="incremental",
+        verify=True,
+        max_rate=50 * 2**20,
+        disks=(
+            DiskOrder(
+                index=0,
+                source="nbd+unix:///sda?socket=/run/sda.sock",
+                target="/srv/jobs/out/sda.img",
+                changes="bitmap0",
+            ),
+            DiskOrder(
+                index=7,
+                source_command=("nbdkit", "vddk", "password=+{secret}", "disk.vmdk"),
+                source_secret="/srv/jobs/secret",
+                target="nbd://hub/sdb",
+                changes="/srv/jobs/sdb.jsonl",
+                change_id="52 3f/4",
+            ),
+        ),
+    )
+
+
+def test_json_and_toml_say_the_same():
+    text = b'job_id = "backup-x"\ndisk = [{source = "/s", target = "/t"}]'
+    assert jobfile.parse(text, "toml", None) == order()
+
+
+def test_what_is_left_out_has_its_default():
+    said = order()
+    assert (said.job_type, said.vm_name, said.mode, said.verify, said.max_rate) == ("backup", "", "full", False, 0)
+    assert order(job_id="restore-1").job_type == "restore"
+
+
+def test_changes_name_a_bitmap_only_of_an_nbd_export_and_without_a_slash_or_a_file_s_ending():
+    def changes(source: str, name: str) -> str:
+        text = content(mode="incremental", disk=[disk(source=source, changes=name)])
+        return jobfile.parse(text, "json", BASE).disks[0].changes
+
+    assert changes("nbds://h/x", "b0") == "b0"
+    assert changes("nbds://h/x", "./b0") == "/srv/jobs/b0"
+    assert changes("nbds://h/x", "b0.jsonl") == "/srv/jobs/b0.jsonl"
+    assert changes("/srv/a.img", "b0") == "/srv/jobs/b0"
+    assert changes("/srv/a.img", "/b0") == "/b0"
+
+
+@pytest.mark.parametrize("name", ["nbd://h/x", "nbds://h", "nbd+unix:///?socket=/s", "NBDS+unix:///x?socket=s"])
+def test_nbd_uris_stay_as_they_are(name):
+    assert jobfile.is_uri(name)
+    assert order(disk=[disk(source=name, target=name)]).disks[0].source == name
+
+
+@pytest.mark.parametrize("name", ["nbd:/x", "./nbd://x", "http://x", "/nbd://x"])
+def test_everything_else_is_a_path(name):
+    assert not jobfile.is_uri(name)
+
+
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"job_id": 5}, "job_id: expected 'str', got 'int'"),
+        ({"job_id": ""}, "job_id: must be 1 to 200 bytes of UTF-8, not 0"),
+        ({"job_id": "a\nb"}, "job_id: must not contain control characters"),
+        ({"job_type": "No!"}, "job_type: must be a lower-case word"),
+        ({"vm_name": "a\x1bb"}, "vm_name: must be printable text"),
+        ({"vm_name": "\ud800"}, "vm_name: must be printable text"),
+        ({"job_type": 1, "job_id": ["\ud800"]}, "job_id: expected"),
+        ({"vm_name": "x" * 256}, "vm_name: expected 'str' of length <= 255"),
+        ({"mode": "fast"}, "mode: must be one of full, incremental"),
+        ({"verify": 1}, "verify: expected 'bool', got 'int'"),
+        ({"max_rate": -1}, "max_rate: expected 'int' >= 0"),
+        ({"max_rate": 1.5}, "max_rate: expected"),
+        ({"max_rate": "quick"}, "max_rate: 'quick' is not a rate like"),
+        ({"colour": "red"}, "colour: is not known here"),
+        ({"disk": []}, "disk: expected 'array' of length >= 1"),
+        ({"disk": [disk()] * 257}, "disk: expected 'array' of length <= 256"),
+        ({"disk": [disk(), {"source": "/a"}]}, r"disk\[1\].target: is missing"),
+        ({"disk": [disk(), 5]}, r"disk\[1\]: expected 'object', got 'int'"),
+        ({"disk": [disk(), disk(tagret="/x")]}, r"disk\[1\].tagret: is not known here"),
+        ({"disk": [disk(index=-1)]}, r"disk\[0\].index: expected 'int' >= 0"),
+        ({"disk": [disk(index=True)]}, r"disk\[0\].index: expected 'int"),
+        ({"disk": [disk(index=1), disk()]}, r"disk\[1\].index: 1 is disk\[0\]'s already"),
+        ({"disk": [{"target": "/t"}]}, r"disk\[0\].source: it and source_command are both missing"),
+        ({"disk": [disk(source_command=["x"])]}, r"disk\[0\].source: it and source_command stand both"),
+        ({"disk": [disk(source=None, source_command=[])]}, r"disk\[0\].source_command: expected"),
+        ({"disk": [disk(source=None, source_command=["a", ""])]}, r"disk\[0\].source_command\[1\]: must not be"),
+        ({"disk": [disk(source_secret="/x")]}, r"disk\[0\].source_secret: goes together with \{secret\}"),
+        ({"disk": [disk(source=None, source_command=["{secret}"])]}, r"disk\[0\].source_secret: goes together"),
+        ({"disk": [disk(target="")]}, r"disk\[0\].target: must not be empty"),
+        ({"disk": [disk(target="a\x00b")]}, r"disk\[0\].target: must be printable text"),
+        ({"disk": [disk(target="t")]}, r"disk\[0\].target: 't' must be an absolute path"),
+        ({"disk": [disk(change_id="\n")]}, r"disk\[0\].change_id: must be printable text"),
+        ({"mode": "incremental"}, r"disk\[0\].changes: is missing, which an incremental"),
+    ],
+)
+def test_a_mistake_is_refused_with_its_place(changed, sentence):
+    with pytest.raises(Wrong, match=f"^{sentence}"):
+        order(**changed)
+
+
+@pytest.mark.parametrize(
+    ("text", "form", "sentence"),
+    [
+        (b"", "toml", "job_id: is missing"),
+        (b"job_id", "toml", "it is not TOML: "),
+        (b'a = 1\na = "2"', "toml", "it is not TOML: "),
+        (b"\xff", "toml", "it is not TOML: "),
+        (b"a = " + b"[" * 9999, "toml", "it is nested too deeply"),
+        (b"", "json", "it is not JSON: "),
+        (b"[]", "json", "expected 'object', got 'array'"),
+        (b"[" * 99999, "json", "it is nested too deeply"),
+        (b'{"a": 1, "b": {"c": 1, "c": 2}}', "json", "the key 'c' stands twice"),
+        (b'{"max_rate": NaN}', "json", "it is not JSON: NaN is no number"),
+        (b'"\\ud800"', "json", "it holds half of a character"),
+        (b"9" * 5000, "json", "it is not JSON: "),
+        (b" " * (jobfile.LARGEST + 1), "json", "it has over 1048576 bytes"),
+    ],
+)
+def test_what_is_no_job_file_is_refused(text, form, sentence):
+    with pytest.raises(Wrong, match=f"^{sentence}"):
+        jobfile.parse(text, form, BASE)
+
+
+def test_an_order_written_and_read_is_the_same_order():
+    whole = jobfile.parse(WHOLE, "toml", BASE)
+    assert jobfile.parse(jobfile.write(whole), "json", None) == whole
+    assert jobfile.parse(jobfile.write(order()), "json", None) == order()
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_no_content_does_worse_than_being_wrong(text):
+    for form in ("toml", "json"):
+        with pytest.raises(Wrong):
+            jobfile.parse(text, form, BASE)
