@@ -5,7 +5,7 @@ import signal
 import sys
 from collections.abc import Sequence
 
-from clientd.cli import options
+from clientd.cli import parser
 from clientd.errors import UsageError
 from schemas import __version__
 
@@ -27,13 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _command(arguments: Sequence[str] | None) -> int:
-    parser = options.parser()
-    parsed = parser.parse_args(arguments)
+    whole = parser.parser()
+    parsed = whole.parse_args(arguments)
     if parsed.version:
         print(f"clientd {__version__}")  # noqa: T201 - the answer itself
         return 0
     if parsed.command is None:
-        parser.print_help()
+        whole.print_help()
         return USAGE
     from clientd.cli import run  # late: it brings trio, httpx and structlog
 

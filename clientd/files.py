@@ -31,7 +31,10 @@ def read(path: Path) -> Order:
 def _content(path: Path) -> bytes | None:
     """At most a byte more than a job file may have; None where it is no regular file."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    with open(descriptor, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
-        return file.read(jobfile.LARGEST + 1)
+        with open(descriptor, "rb", closefd=False) as file:
+            return file.read(jobfile.LARGEST + 1)
+    finally:
+        os.close(descriptor)

@@ -9,12 +9,12 @@ import msgspec
 import structlog
 
 from clientd import app, daemon, logs
-from clientd.cli import options
+from clientd.cli import options, orders
 from clientd.cli.lines import Lines
 from clientd.cli.screen import Screen
 from clientd.config import SENDER, CopySettings, Settings, TelemetrySettings
 from clientd.core.checkpoint import MemoryCheckpoints
-from clientd.core.order import DiskOrder, Order
+from clientd.core.order import Order
 from clientd.core.outbox import MemoryOutbox
 from clientd.disk import check
 from clientd.disk.file import FileDisks
@@ -54,10 +54,10 @@ class Result(msgspec.Struct, frozen=True):
 
 def run(arguments: argparse.Namespace) -> int:
     """The exit code. Raises UsageError, before anything is touched, for an order that cannot be carried out."""
-    order = _order(arguments)
+    order = orders.order(arguments, os.environ)
     url = options.hub_url(arguments.hub, os.environ)
     token = options.token(arguments.token_file)
-    check.check([(disk.source, disk.target) for disk in order.disks])
+    check.check(order.disks)
     settings = Settings(
         copy=CopySettings(workers=arguments.workers),
         telemetry=TelemetrySettings(final_wait=arguments.final_wait),
@@ -102,20 +102,6 @@ def _print(text: str) -> None:
     except OSError as error:
         log.error("the result cannot be printed", error=reason(error))
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the interpreter would try again at exit
-
-
-def _order(arguments: argparse.Namespace) -> Order:
-    job_id = options.job_id(arguments.job_id, os.environ)
-    return Order(
-        job_id=job_id,
-        job_type=options.job_type(arguments.job_type, job_id),
-        vm_name=options.vm_name(arguments.vm_name),
-        max_rate=arguments.max_rate,
-        disks=tuple(
-            DiskOrder(index=index, source=source, target=target)
-            for index, (source, target) in enumerate(options.pairs(arguments.disk))
-        ),
-    )
 
 
 def _result(order: Order, outcome: app.Outcome) -> Result:

@@ -12,7 +12,9 @@ TOML = 'job_id = "backup-x"\n[[disk]]\nsource = "a.img"\ntarget = "/srv/b.img"\n
 JSON = '{"job_id": "backup-x", "disk": [{"source": "a.img", "target": "/srv/b.img"}]}'
 
 
-@pytest.mark.parametrize(("name", "text"), [("job.toml", TOML), ("job.json", JSON), ("job.JSON", JSON), ("job", TOML)])
+@pytest.mark.parametrize(
+    ("name", "text"), [("job.toml", TOML), ("job.json", JSON), ("job.JSON", JSON), ("job", TOML)]
+)
 def test_relative_paths_are_relative_to_the_file(tmp_path, monkeypatch, name, text):
     (tmp_path / name).write_text(text)
     monkeypatch.chdir(tmp_path)
@@ -41,5 +43,5 @@ def test_what_is_no_job_file_is_named(tmp_path, make, sentence):
 def test_a_file_that_a_terminal_could_not_show_is_named_all_the_same(tmp_path):
     path = tmp_path / "\udcff\x1b.toml"
     path.write_text('"\\u001b" = 1')
-    with pytest.raises(UsageError, match="\N{REPLACEMENT CHARACTER}{2}.toml' is wrong: \N{REPLACEMENT CHARACTER}"):
+    with pytest.raises(UsageError, match="\ufffd\ufffd\\.toml' is wrong: \ufffd"):
         files.read(path)

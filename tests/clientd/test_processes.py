@@ -258,3 +258,17 @@ async def test_a_copy_that_is_through_is_not_undone_by_a_signal(hub, dense, tmp_
     assert ran.code == 0
     assert ran.result["end_known"]
     assert hub.told[-1].status == ran.result["status"] == "completed"
+
+
+async def test_a_job_file_is_carried_out(hub, dense, tmp_path):
+    file = tmp_path / "job.toml"
+    file.write_text(
+        'job_id = "restore-web01"\nvm_name = "web 01"\n[[disk]]\nindex = 3\nsource = "dense"\ntarget = "copy"\n'
+    )
+    process = [sys.executable, "-m", "clientd", "run", str(file), "--json", "--hub", hub.url]
+    with trio.fail_after(60):
+        ran = Ran(await trio.run_process(process, capture_stdout=True, capture_stderr=True, check=False))
+    assert ran.code == 0, ran.stderr
+    assert (tmp_path / "copy").read_bytes() == dense.read_bytes()
+    end = hub.told[-1]
+    assert (end.job_type, end.vm_name, end.status, end.disks[0].index) == ("restore", "web 01", "completed", 3)

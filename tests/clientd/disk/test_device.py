@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from clientd.core import plan
+from clientd.core.order import DiskOrder
 from clientd.disk import check
 from clientd.disk.file import FileDisks
 from clientd.errors import DiskError, UsageError
@@ -77,7 +78,7 @@ def test_a_device_in_use_is_refused(tmp_path):
         with pytest.raises(DiskError, match="EBUSY"):
             FileDisks().target(device, BLOCK)
         with pytest.raises(UsageError, match="cannot be opened: EBUSY"):
-            check.check([(str(under), device)])
+            check.check([DiskOrder(index=0, source=str(under), target=device)])
         os.close(holder)
 
 
@@ -86,4 +87,4 @@ def test_a_device_is_known_by_its_number_whatever_its_name(tmp_path):
     with loops.attached(under) as device:
         os.symlink(device, tmp_path / "link")
         with pytest.raises(UsageError, match="is the source"):
-            check.check([(device, str(tmp_path / "link"))])
+            check.check([DiskOrder(index=0, source=device, target=str(tmp_path / "link"))])

@@ -1,0 +1,114 @@
+"""Parser: the command line as argparse reads it."""
+
+import argparse
+from typing import NoReturn
+
+from clientd import config
+from clientd.core import rate
+from clientd.errors import UsageError, printable
+
+_CLIENTD = "The appliance's daemon of Sendense telemetry: copies disks and tells the hub how far it is."
+_RUN = "Copies disks, as a job file or the options say, and tells the hub how far it is."
+_FILE = "a job file, TOML or JSON, that says all of the job"
+_DISK = """\
+one disk to copy; repeat for more. SRC is a raw image file, a block device or an NBD address; DST is a file, which
+is made or overwritten, a block device or an NBD address. The last '=' with something on both sides parts them;
+where names hold a '=' themselves, the last one before an NBD address, else the last one whose left side exists"""
+_COMMAND = """\
+an nbdkit and its arguments, quoted as for a shell: it is started, read from and stopped; goes with --target"""
+
+_EPILOG = """\
+exit codes: 0 copied and flushed; 1 the job failed, or the hub ended it; 2 the command line is wrong and nothing
+was touched; 130 and 143 stopped by SIGINT and SIGTERM. A hub that is away changes none of them."""
+
+_MOST_WORKERS = 64
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises UsageError, so that all of them are said in one way."""
+
+    def error(self, message: str) -> NoReturn:
+        """Instead of printing the usage."""
+        raise UsageError(f"{message}: see '{self.prog} --help'")
+
+
+def parser() -> Parser:
+    """The whole command line."""
+    whole = Parser(prog="clientd", description=_CLIENTD, allow_abbrev=False)
+    whole.add_argument("--version", action="store_true", help="print the version and exit")
+    commands = whole.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    _run(
+        commands.add_parser(
+            "run", help="copy disks and tell the hub", description=_RUN, epilog=_EPILOG, allow_abbrev=False
+        )
+    )
+    return whole
+
+
+def _run(run: Parser) -> None:
+    copy, telling = config.CopySettings(), config.TelemetrySettings()
+    add = run.add_argument
+    add("file", nargs="?", metavar="FILE", help=_FILE)
+    add("--disk", action="append", metavar="SRC=DST", help=_DISK)
+    add("--source-command", metavar="COMMAND", help=_COMMAND)
+    add("--source-secret", metavar="FILE", help="a file whose descriptor takes the place of {secret} in COMMAND")
+    add("--target", metavar="DST", help="where --source-command's disk goes")
+    add("--verify", action="store_true", help="read the target again and compare it with what was read")
+    add("--job-id", action="append", metavar="ID", help="the job's name at the hub; default: MIGRATEKIT_JOB_ID")
+    add("--hub", metavar="URL", help=f"the hub's address; default: SHA_API_URL, else {config.HUB_URL}")
+    add("--job-type", metavar="TYPE", help="backup, replication, restore, ...; default: by the job id's prefix")
+    add("--vm-name", metavar="NAME", default="", help="the machine; default: the hub reads it off the job id")
+    add("--attempt", type=_count, default=1, metavar="N", help="raise it when the same job is run again")
+    add(
+        "--max-rate",
+        type=_rate,
+        default=0,
+        metavar="BYTES_PER_S",
+        help="limit, with K, M, G or T if you like",
+    )
+    add(
+        "--workers",
+        type=_workers,
+        default=copy.workers,
+        metavar="N",
+        help=f"threads per disk; default: {copy.workers}",
+    )
+    add(
+        "--final-wait",
+        type=_seconds,
+        default=telling.final_wait,
+        metavar="SECONDS",
+        help=f"longest wait for the hub to know the end; default: {telling.final_wait:g}",
+    )
+    add("--token-file", metavar="FILE", help="a file that holds the hub's token, readable by its owner alone")
+    add("--log-format", choices=("auto", "json", "text"), default="auto", help="of the log lines on stderr")
+    add("--json", action="store_true", help="end with one JSON object on stdout")
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or not 1 <= int(text) <= 2**31 - 1:
+        raise argparse.ArgumentTypeError(f"'{printable(text)}' is not a whole number from 1 on")
+    return int(text)
+
+
+def _workers(text: str) -> int:
+    if _count(text) > _MOST_WORKERS:
+        raise argparse.ArgumentTypeError(f"{text} is more than {_MOST_WORKERS}")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 86400:
+        raise argparse.ArgumentTypeError(f"'{printable(text)}' is not a number of seconds from 0 to 86400")
+    return value
+
+
+def _rate(text: str) -> int:
+    found = rate.parse(text)
+    if found is None:
+        raise argparse.ArgumentTypeError(f"'{printable(text)}' is not a rate like 800000, 800K, 50M or 1G")
+    return found
