@@ -32,6 +32,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 
 _LANES = 2
 """Batches under way at once: one commits while the next is merged and sent."""
+_NEWEST = 0.1
+"""Weight of the newest batch in the usual size of one."""
 
 
 class Beat(msgspec.Struct, frozen=True):
@@ -79,6 +81,7 @@ class Writer:
         self._busy: set[str] = set()
         self._held: list[batch.Intent | Beat] = []
         self._freed = trio.Event()
+        self._usual = 1.0
         self._failed_at = -math.inf
 
     async def run(self, inbox: Inbox) -> None:
@@ -103,27 +106,35 @@ class Writer:
                 self._freed.set()
 
     async def _gather(self, inbox: Inbox) -> list[batch.Intent | Beat]:
-        """The next batch; empty at the end. A job that the other lane is busy with is held back, in order."""
+        """The next batch; empty at the end. A job that the other lane is busy with is held back, in order.
+
+        A batch that is smaller than usual goes on as soon as a pass of the loop brings it nothing more: so both
+        lanes get their share, where one would take the few that came first, at the cost of a whole batch.
+        """
         async with self._gathering:
+            before = 0
             while True:
-                waiting = [*self._held, *self._more(inbox, self._settings.writer.batch - len(self._held))]
-                taken = [
-                    intent for intent in waiting if isinstance(intent, Beat) or intent.job_id not in self._busy
-                ]
-                self._held = [
-                    intent for intent in waiting if not isinstance(intent, Beat) and intent.job_id in self._busy
-                ]
-                if taken:
+                self._held.extend(self._more(inbox, self._settings.writer.batch - len(self._held)))
+                taken = [one for one in self._held if self._is_free(one)]
+                if before < len(taken) < self._usual:
+                    before = len(taken)
+                    await trio.lowlevel.checkpoint()
+                elif taken:
+                    self._held = [one for one in self._held if not self._is_free(one)]
                     self._busy |= _ids(taken)
+                    self._usual += _NEWEST * (len(taken) - self._usual)
                     return taken
-                if self._held:
+                elif self._held:
                     self._freed = trio.Event()
                     await self._freed.wait()
-                    continue
-                try:
-                    self._held.append(await inbox.receive())
-                except trio.EndOfChannel:
-                    return []
+                else:
+                    try:
+                        self._held.append(await inbox.receive())
+                    except trio.EndOfChannel:
+                        return []
+
+    def _is_free(self, intent: batch.Intent | Beat) -> bool:
+        return isinstance(intent, Beat) or intent.job_id not in self._busy
 
     def _more(self, inbox: Inbox, most: int) -> Iterable[batch.Intent | Beat]:
         for _ in range(most):
@@ -251,12 +262,12 @@ class Writer:
         again: list[batch.Intent] = []
         news: dict[str, Job] = {}
         for plan in plans:
-            if plan.is_change and plan.stored is not None:
-                if plan.stored.id not in saved:
-                    self._cache.pop(plan.stored.id, None)
+            if plan.is_change and (stored := plan.stored) is not None:
+                if stored.id not in saved:
+                    self._cache.pop(stored.id, None)
                     again.extend(plan.intents)
                     continue
-                news[plan.stored.id] = plan.stored
+                news[stored.id] = stored
             for receipt, answer in plan.answers:
                 receipt.settle(answer)
         self._remember(news)

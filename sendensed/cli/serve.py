@@ -57,6 +57,7 @@ async def _serve(settings: config.Config, host: str, port: int) -> None:
             print(f"listening on {hub.address}", flush=True)
             database = hub.opened.database if settings.database else f"{hub.opened.database} at {hub.opened.dsn}"
             log.info("serving", address=hub.address, database=database, open=True)
+            daemon.spare_the_collector()
             daemon.notify("READY=1")
             await stopping.wait()
             daemon.notify("STOPPING=1")

@@ -20,6 +20,8 @@ class Telemetry:
         self._receiver = receiver
         self._hearing = hearing
         self._refuse = refuse
+        self._stamp = ""
+        self._said: dict[Acknowledgement, Response] = {}
         self.routes = (Route("POST", "/api/v1/telemetry/{job_type}/{job_id}", self._push, "push", new=True),)
 
     async def _push(self, request: Request, values: Sequence[str]) -> Response:
@@ -30,5 +32,16 @@ class Telemetry:
             return self._refuse(answer)
         if isinstance(answer, Stopped):
             return Response(200 if answer.status == "cancelled" else 202, codec.encode(answer))
-        stamped = msgspec.structs.replace(answer, timestamp=codec.rfc3339(self._hearing.clock.now()))
-        return Response(200, Acknowledgement.encoded(stamped))
+        return self._acknowledged(answer)
+
+    def _acknowledged(self, answer: Acknowledgement) -> Response:
+        """The answer with the present second in it: written once, however many get it in that second."""
+        stamp = self._hearing.clock.stamp()
+        if stamp is not self._stamp:
+            self._stamp = stamp
+            self._said.clear()
+        response = self._said.get(answer)
+        if response is None:
+            stamped = msgspec.structs.replace(answer, timestamp=stamp)
+            response = self._said[answer] = Response(200, Acknowledgement.encoded(stamped))
+        return response

@@ -1,5 +1,6 @@
 """Daemon: what a service owes its supervisor."""
 
+import gc
 import json
 import logging
 import signal
@@ -62,3 +63,14 @@ def test_logs_off_a_terminal_are_json_and_the_standard_librarys_go_the_same_way(
     first, second = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert (first["event"], first["jobs"], first["level"]) == ("committed", 3, "info")
     assert (second["event"], second["level"]) == ("odd thing", "warning")
+
+
+def test_what_the_start_has_made_is_out_of_the_collectors_sight():
+    before = gc.get_threshold()
+    try:
+        daemon.spare_the_collector()
+        assert gc.get_freeze_count() > 1_000
+        assert gc.isenabled()
+    finally:
+        gc.unfreeze()
+        gc.set_threshold(*before)

@@ -311,6 +311,18 @@ async def test_a_clock_follows_the_store_and_tells_its_steps(mock_clock):
     assert clock.now() == NIGHT + timedelta(seconds=14)
 
 
+async def test_a_clock_writes_its_time_out_once_a_second_and_anew_when_the_store_steps(mock_clock):
+    clock = Clock(NIGHT + timedelta(milliseconds=400))
+    first = clock.stamp()
+    assert first == "2026-11-23T02:00:00Z"
+    mock_clock.jump(0.5)
+    assert clock.stamp() is first
+    mock_clock.jump(0.2)
+    assert clock.stamp() == "2026-11-23T02:00:01Z"
+    clock.sync(NIGHT + timedelta(seconds=30))
+    assert clock.stamp() == "2026-11-23T02:00:30Z"
+
+
 def test_an_old_revision_offered_again_is_not_news():
     board = Board(0)
     board.publish([job("a", 2)])

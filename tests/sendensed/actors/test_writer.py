@@ -273,3 +273,28 @@ async def test_while_one_batch_commits_the_next_goes_on_and_the_same_jobs_update
     job = await rig.stored("a")
     assert (job.sequence, job.revision) == (3, 2)
     assert memory.saves == [["a"], ["b"], ["a"]]
+
+
+async def test_a_batch_smaller_than_usual_takes_along_what_comes_with_the_next_pass_of_the_loop(autojump_clock):
+    class Watched(MemoryStore):
+        def __init__(self) -> None:
+            super().__init__(lambda: NIGHT)
+            self.saves: list[int] = []
+
+        async def save(self, changes):
+            self.saves.append(len(changes))
+            return await super().save(changes)
+
+    memory = Watched()
+    rig = Rig(Config(), memory, memory)
+    first = [rig.post(f"job-{number}", 1) for number in range(50)]
+    async with rig.running():
+        for receipt in first:
+            await receipt.wait()
+        for sequence in range(2, 12):
+            one = rig.post("a", sequence)
+            await trio.lowlevel.checkpoint()
+            other = rig.post("b", sequence)
+            for receipt in (one, other):
+                assert (await receipt.wait()).applied
+    assert memory.saves == [50, *[2] * 10]
