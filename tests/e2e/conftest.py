@@ -48,6 +48,7 @@ class Hub:
     def __init__(self, state: Path, settings: str = "", database: str = "") -> None:
         self.state = state
         self.port = 0
+        self.program = ["sendensed", "serve"]
         self.process: subprocess.Popen[str] | None = None
         config = state / "hub.toml"
         config.write_text(settings)
@@ -56,7 +57,7 @@ class Hub:
             self._arguments += ["--database", database]
 
     def start(self) -> "Hub":
-        command = [sys.executable, "-m", "sendensed", "serve", "--open", "--state-dir", self.state]
+        command = [sys.executable, "-m", *self.program, "--open", "--state-dir", self.state]
         command += ["--listen", f"127.0.0.1:{self.port}", *self._arguments]
         log = (self.state / "hub.log").open("ab")
         with log:

@@ -1,0 +1,148 @@
+"""Run: a real hub under load, a fault again and again, and the database held against the ledger at the end.
+
+    python -m tests.faults.run kills --times 100
+    python -m tests.faults.run points --times 20
+    python -m tests.faults.run restarts --times 20
+
+`kills` ends the hub by SIGKILL at random moments and starts it again on the PostgreSQL that it left running;
+`points` has it end itself at the named points of the writer, by turns; `restarts` ends that PostgreSQL, by turns
+as a crash, at once and in order, and the hub starts it again. Prints one JSON object; exits 1 where anything was
+lost or misjudged, and names it.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import statistics
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import msgspec
+import trio
+
+from tests.e2e.conftest import Hub
+from tests.faults import oracle
+from tests.faults.senders import Ledger, Sender
+
+READY = 30.0
+"""Seconds after which a hub that does not acknowledge again will not."""
+LIMITS = "[reaper]\nstall_after = 3\nfail_after = 20\nperiod = 1\n"
+"""Silence that a pause of the database may reach, and a verdict that only a hub in error would give."""
+DEATHS = (signal.SIGKILL, signal.SIGQUIT, signal.SIGINT)
+"""What ends a postmaster: a crash, at once without a checkpoint, in order with its clients cut off."""
+
+POINTS = ("writer.merged", "writer.committed")
+"""Where a batch is planned and nothing of it sent; where it is committed and nobody told."""
+
+
+class Outcome(msgspec.Struct):
+    """What a run came to. `back` are the seconds from each fault to the next acknowledgement."""
+
+    faults: int
+    jobs: int
+    answers: dict[str, int]
+    back: list[float]
+    wrong: list[str]
+
+    def told(self) -> str:
+        back = {"median": round(statistics.median(self.back), 2), "longest": round(max(self.back), 2)}
+        said = {"faults": self.faults, "jobs": self.jobs, "answers": self.answers, "back_after_s": back}
+        return json.dumps({**said, "wrong": self.wrong})
+
+
+Fault = Callable[[Hub, int], Awaitable[None]]
+
+
+async def under_load(hub: Hub, fault: Fault, times: int, seed: int, senders: int = 48) -> Outcome:
+    """Meets the load with the fault so many times, then ends the load and compares. The hub is left stopped."""
+    chance = random.Random(seed)
+    ledger, stopping, back = Ledger(), trio.Event(), []
+    async with trio.open_nursery() as nursery:
+        for number in range(senders):
+            sender = Sender(number, hub.port, ledger, random.Random(chance.random()))
+            nursery.start_soon(sender.run, stopping)
+        await ledger.next_acknowledgement()
+        for number in range(times):
+            await trio.sleep(chance.uniform(0.02, 0.6))
+            began = trio.current_time()
+            await fault(hub, number)
+            with trio.fail_after(READY):
+                await ledger.next_acknowledgement()
+            back.append(trio.current_time() - began)
+        stopping.set()
+    wrong = await oracle.faults(database_of(hub), ledger)
+    await trio.to_thread.run_sync(hub.stop)
+    return Outcome(times, len(ledger.accounts), ledger.answers, back, wrong)
+
+
+def database_of(hub: Hub) -> str:
+    return f"postgresql://postgres@/postgres?host={hub.state}/postgres/run&port=5432"
+
+
+async def kill_and_start(hub: Hub, number: int) -> None:
+    """The hub gone without a word, and another in its place."""
+    hub.stop(signal.SIGKILL)
+    await trio.to_thread.run_sync(hub.start)
+
+
+async def die_at_a_point(hub: Hub, number: int) -> None:
+    """A hub that kills itself once it is at work, and another in its place."""
+    hub.stop(signal.SIGKILL)
+    hub.program = ["tests.faults.dying_hub", POINTS[number % len(POINTS)], str(1 + number % 7)]
+    await trio.to_thread.run_sync(hub.start)
+    code = await trio.to_thread.run_sync(partial(hub.process.wait, timeout=READY))
+    if code != -signal.SIGKILL:
+        raise AssertionError(f"the hub ended with {code} before it came to {hub.program[1]}")
+    hub.program = ["sendensed", "serve"]
+    hub.process.stdout.close()
+    await trio.to_thread.run_sync(hub.start)
+
+
+async def end_database(hub: Hub, number: int) -> None:
+    """Returns when the postmaster is gone; the hub has to start the next one."""
+    [postmaster] = await trio.to_thread.run_sync(hub.database_processes)
+    os.kill(postmaster, DEATHS[number % len(DEATHS)])
+    with trio.fail_after(READY):
+        while postmaster in await trio.to_thread.run_sync(hub.database_processes):
+            await trio.sleep(0.02)
+
+
+FAULTS = {"kills": (kill_and_start, ""), "points": (die_at_a_point, ""), "restarts": (end_database, LIMITS)}
+
+
+@asynccontextmanager
+async def running_hub(settings: str) -> AsyncIterator[Hub]:
+    """A hub in a directory of its own, with a path short enough for a socket in it."""
+    with tempfile.TemporaryDirectory(prefix="faults-", dir="/tmp") as folder:
+        Path(folder).chmod(0o755)
+        hub = Hub(Path(folder), settings)
+        await trio.to_thread.run_sync(hub.start)
+        try:
+            yield hub
+        finally:
+            if hub.process is not None:
+                with trio.CancelScope(shield=True):
+                    await trio.to_thread.run_sync(hub.stop)
+
+
+async def main(name: str, times: int, seed: int) -> int:
+    fault, settings = FAULTS[name]
+    async with running_hub(settings) as hub:
+        outcome = await under_load(hub, fault, times, seed)
+    print(outcome.told())
+    return 1 if outcome.wrong else 0
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("fault", choices=FAULTS)
+    parser.add_argument("--times", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=1)
+    options = parser.parse_args()
+    sys.exit(trio.run(main, options.fault, options.times, options.seed))
