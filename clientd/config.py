@@ -58,10 +58,19 @@ class TelemetrySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Percent of progress that are news by themselves."""
 
     speed_window: float = 15.0
-    """Time that the speed on the wire looks back: long enough to bridge a slow chunk."""
+    """Time that the speed on the wire and the bottleneck look back: long enough to bridge a slow chunk."""
+
+    unmoved: float = 60.0
+    """Time without any movement that is worth a line in the log, once; the hub alarms after 600."""
+
+    legacy_timeout: float = 5.0
+    """For one update over the legacy progress channel, and for its last word after the job's end."""
 
     request_timeout: float = 10.0
     """For one push in all; the hub answers within 9."""
+
+    connections: int = 4
+    """Most at a time to one hub: a job alone uses one, and many jobs share these."""
 
     answer_bytes: int = 64 * KIB
     """Most bytes read of an answer; an acknowledgement has some 150."""
@@ -84,6 +93,27 @@ class TelemetrySettings(msgspec.Struct, frozen=True, kw_only=True):
 
     final_wait: float = 30.0
     """Longest wait for the end's acknowledgement: long enough for a hub to restart in."""
+
+    spool_answer: float = 5.0
+    """Longest that anything waits for the disk of the spool; SQLite itself waits 1 for another process."""
+
+    spool_retry: float = 10.0
+    """Between two tries at a spool that cannot be used: a disk that was full may have room again."""
+
+    spool_look: float = 10.0
+    """Between two looks for what others left in the spool: soon enough for whoever waits for a job's end."""
+
+    spool_lots: int = 100
+    """Attempts that are taken over at a time: some 100 KiB in memory, and others may take their share."""
+
+    spool_events: int = 10_000
+    """Most events in the spool: with four a job, the jobs of weeks without a hub."""
+
+    spool_bytes: int = 64 * MIB
+    """Most bytes of them: even with a body's largest, 256 KiB, the ends of 256 jobs."""
+
+    spool_jobs: int = 10_000
+    """Jobs whose last attempt is remembered."""
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):

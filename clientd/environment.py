@@ -1,9 +1,13 @@
 """Environment: the wall clock, chance and fresh ids. A simulator takes this place; nothing else asks for them."""
 
 import random  # noqa: TID251 - the one place where chance enters
+import time
 import uuid
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Protocol
+
+from clientd.core.moment import Moment
 
 
 class Environment(Protocol):
@@ -11,6 +15,10 @@ class Environment(Protocol):
 
     def wall(self) -> datetime:
         """The time of day in UTC: to be shown, never to be subtracted."""
+        ...
+
+    def moment(self) -> Moment:
+        """Now, for a later process to measure from."""
         ...
 
     def random(self) -> float:
@@ -29,9 +37,16 @@ class Environment(Protocol):
 class SystemEnvironment:
     """The real thing."""
 
+    def __init__(self) -> None:
+        self._boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+
     def wall(self) -> datetime:
         """The system's clock."""
         return datetime.now(UTC)  # noqa: TID251 - the one place where wall time is read
+
+    def moment(self) -> Moment:
+        """By the clock that goes on while the machine is asleep."""
+        return Moment(self._boot, time.clock_gettime(time.CLOCK_BOOTTIME), self.wall().timestamp())
 
     def random(self) -> float:
         """For jitter; no secret depends on it."""

@@ -57,11 +57,19 @@ class HubUnavailable(Exception):
 
 
 class HubRefused(Exception):
-    """The hub will never take this update: log it, drop it, never send it again."""
+    """The hub will never take this update: say so, set it aside, never send it again."""
 
 
 class HubDenied(Exception):
     """The hub does not let us speak: keep the news, say so locally, ask again much later."""
+
+
+class LegacyUnavailable(Exception):
+    """The legacy progress endpoint did not take an update: drop it, the next one is newer."""
+
+
+class SpoolUnavailable(Exception):
+    """What must outlive the process cannot be kept now: go on from memory, say so, try again later."""
 
 
 def reason(error: OSError) -> str:

@@ -39,7 +39,10 @@ class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class DiskBody(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One disk of a body. Bytes are those completed at the target."""
+    """One disk of a body. Bytes are those completed at the target.
+
+    `bottleneck` is what took most of its workers' time lately: `read`, `write` or `network`.
+    """
 
     disk_index: _Index
     bytes_transferred: _Count | None = None
@@ -47,6 +50,7 @@ class DiskBody(msgspec.Struct, frozen=True, omit_defaults=True):
     progress_percent: float | None = None
     status: str | None = None
     error_message: str | None = None
+    bottleneck: str | None = None
 
 
 class TelemetryBody(msgspec.Struct, frozen=True, omit_defaults=True):

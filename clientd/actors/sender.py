@@ -1,20 +1,19 @@
-"""Sender: carries updates to the hub, one at a time: events in order first, then the newest progress.
+"""Sender: carries updates to the hub, one at a time, as long as it takes.
 
-What the hub answers decides what happens next, never what the copy does, with one exception: a command.
+What there is to send, and what an answer means for it, is the supply's: a running job's (actors/telling.py), or
+what earlier processes left (actors/courier.py).
 """
 
-from collections.abc import Callable
 from typing import Protocol
 
 import structlog
 import trio
 
 from clientd.config import TelemetrySettings
-from clientd.core.outbox import Outbox, Update
+from clientd.core.outbox import Position, Update
 from clientd.core.retry import Backoff
 from clientd.environment import Environment
 from clientd.errors import HubDenied, HubRefused, HubUnavailable
-from clientd.latest import Latest
 from schemas import codec
 from schemas.telemetry import Acknowledgement
 
@@ -32,125 +31,94 @@ class Hub(Protocol):
         ...
 
 
-class Delivery:
-    """What has come of the sending so far. Survives the sender's cancellation."""
+class Supply(Protocol):
+    """Updates in the order in which they are to be sent."""
 
-    def __init__(self) -> None:
-        self.sent = 0
-        self.end_known = False
-        self.superseded = False
+    async def next(self) -> Update | None:
+        """The one to send now, waiting for it; asked again, perhaps a newer one. None when there are no more."""
+        ...
+
+    def acknowledged(self, update: Update, answer: Acknowledgement, *, unanswered: bool) -> None:
+        """The hub has a state at least as new. `unanswered`: an earlier try at it may have arrived as well."""
+        ...
+
+    def refused(self, update: Update, reason: str) -> None:
+        """The hub will never take it."""
+        ...
+
+    @property
+    def ending(self) -> bool:
+        """Little time is left: pauses are short, and a hub that denies us is not waited for."""
+        ...
+
+    async def wait_ending(self) -> None:
+        """Returns once that is so."""
+        ...
+
+    @property
+    def meanwhile(self) -> str:
+        """What goes on while the hub is away, for the log."""
+        ...
 
 
 class Sender:
-    """One job's. `stop` is called with a reason when the hub wants the job to end."""
+    """One at a time over one hub."""
 
-    def __init__(
-        self,
-        newest: Latest[Update],
-        outbox: Outbox,
-        hub: Hub,
-        stop: Callable[[str], None],
-        delivery: Delivery,
-        *,
-        environment: Environment,
-        settings: TelemetrySettings,
-    ) -> None:
-        self._newest = newest
-        self._outbox = outbox
+    def __init__(self, supply: Supply, hub: Hub, *, environment: Environment, settings: TelemetrySettings) -> None:
+        self._supply = supply
         self._hub = hub
-        self._stop = stop
-        self._delivery = delivery
         self._environment = environment
         self._settings = settings
         self._backoff = Backoff(settings.backoff_least, settings.backoff_most, settings.longest_retry_after)
         self._failures = 0
         self._trouble: type[Exception] | None = None
-        self._unanswered = 0
-        self._done_with = 0
-        self._held: Update | None = None
+        self._unanswered: tuple[str | None, Position] | None = None
 
     async def run(self) -> None:
-        """Returns when `newest` is closed and all is delivered, refused or superseded.
+        """Returns when the supply has no more, or when the hub denies us and little time is left.
 
-        An update whose answer did not come is sent again, an event with the same sequence, progress as its
-        newest. Cancellation keeps what the hub does not have in the outbox.
+        An update whose answer did not come is sent again, an event as it was, progress as its newest. Cancellation
+        keeps what the hub does not have in the supply.
         """
-        while (update := await self._next()) is not None:
+        while (update := await self._supply.next()) is not None:
+            await self._environment.failpoint("update.sending")
+            name = update.body.job_id, update.position
             try:
                 answer = await self._push(update)
             except HubRefused as error:
-                log.error("update refused by the hub, dropped", sequence=update.sequence, error=str(error))
+                log.error(
+                    "update refused by the hub, set aside",
+                    job_id=update.body.job_id,
+                    sequence=update.sequence,
+                    error=str(error),
+                )
                 self._answered()
-                self._forget(update)
+                self._supply.refused(update, str(error))
             except HubDenied as error:
                 self._note("hub denies us", error)
-                if self._newest.closed:
+                if self._supply.ending:
                     return
                 await self._pause(self._settings.denied_retry, self._settings.final_retry)
             except HubUnavailable as error:
-                self._unanswered = update.sequence
-                going_on = "the job has ended and waits for it" if self._newest.closed else "the copy goes on"
-                self._note(f"hub not reachable, {going_on}", error)
+                self._unanswered = name
+                self._note(f"hub not reachable, {self._supply.meanwhile}", error)
                 delay = self._backoff.delay(self._failures, self._environment.random(), error.retry_after)
                 asked = error.retry_after is not None
                 await self._pause(delay, self._settings.final_retry_after if asked else self._settings.final_retry)
             else:
                 await self._environment.failpoint("update.acknowledged")
-                self._acknowledged(update, answer)
-                if self._obey(answer):
-                    return
-
-    async def _next(self) -> Update | None:
-        while True:
-            self._held = self._newest.take_nowait() or self._held
-            if self._held is not None and self._held.sequence <= self._done_with:
-                self._held = None
-            update = self._outbox.head() or self._held
-            if update is not None:
-                return update
-            try:
-                self._held = await self._newest.take()
-            except trio.EndOfChannel:
-                return None
+                self._answered()
+                self._supply.acknowledged(update, answer, unanswered=name == self._unanswered)
 
     async def _push(self, update: Update) -> Acknowledgement:
-        body = update.aged(trio.current_time())
+        body = update.aged(self._environment.moment())
         return await self._hub.push(body.job_type or "", body.job_id or "", codec.encode(body))
-
-    def _acknowledged(self, update: Update, answer: Acknowledgement) -> None:
-        self._answered()
-        self._forget(update)
-        self._delivery.sent += 1
-        if update.final and self._is_ours(update, answer):
-            self._delivery.end_known = True
-        elif update.final and answer.command != "superseded":
-            again = f"run it again with --attempt {(update.body.attempt or 1) + 1}"
-            log.error(f"the hub already has a later state of this attempt: {again}", reason=answer.reason)
-
-    def _is_ours(self, update: Update, answer: Acknowledgement) -> bool:
-        """The end that the hub has is the one told: applied now, or by a try before whose answer was lost."""
-        cancelled_there = answer.command == "cancel" and update.body.status == "cancelled"
-        return answer.applied or update.sequence == self._unanswered or cancelled_there
 
     def _answered(self) -> None:
         if self._failures:
             log.info("hub reachable again", failures=self._failures)
         self._failures = 0
         self._trouble = None
-
-    def _forget(self, update: Update) -> None:
-        self._done_with = max(self._done_with, update.sequence)
-        self._outbox.forget(update.sequence)
-
-    def _obey(self, answer: Acknowledgement) -> bool:
-        """True if nothing more is to be sent."""
-        if answer.command == "cancel":
-            self._stop("cancelled at the hub")
-        elif answer.command == "superseded":
-            log.error("superseded by a newer attempt of this job, stopping", reason=answer.reason)
-            self._delivery.superseded = True
-            self._stop("superseded by a newer attempt")
-        return self._delivery.superseded
 
     def _note(self, what: str, error: Exception) -> None:
         """Says it once, until the hub answers again or the trouble is another."""
@@ -160,9 +128,9 @@ class Sender:
         self._trouble = type(error)
 
     async def _pause(self, seconds: float, most_at_end: float) -> None:
-        """Waits. The job's end cuts a pause short, and those after it are bounded: little time is left then."""
-        if not self._newest.closed:
+        """Waits. The end's coming cuts a pause short, and those after it are bounded."""
+        if not self._supply.ending:
             with trio.move_on_after(seconds):
-                await self._newest.wait_closed()
+                await self._supply.wait_ending()
             return
         await trio.sleep(min(seconds, most_at_end))

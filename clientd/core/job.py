@@ -201,9 +201,20 @@ def picture(job: Job, counts: Sequence[Count]) -> Picture:
 
 
 def body(
-    identity: Identity, job: Job, counts: Sequence[Count], *, speed: int, sequence: int, timestamp: str
+    identity: Identity,
+    job: Job,
+    counts: Sequence[Count],
+    *,
+    speed: int,
+    sequence: int,
+    timestamp: str,
+    bottlenecks: Sequence[str | None] = (),
 ) -> TelemetryBody:
-    """What the hub is told: the whole state, so that any update makes up for lost ones. `speed` in bytes/s."""
+    """What the hub is told: the whole state, so that any update makes up for lost ones. `speed` in bytes/s.
+
+    `bottlenecks` are the disks', or none where nothing is known of them.
+    """
+    known = bottlenecks or (None,) * len(job.disks)
     return TelemetryBody(
         job_id=identity.job_id,
         job_type=identity.job_type,
@@ -214,8 +225,8 @@ def body(
         transfer_speed_bps=max(speed, 0),
         progress_percent=picture(job, counts).percent,
         disks=tuple(
-            _disk_body(index, disk, count)
-            for index, disk, count in zip(identity.indexes, job.disks, counts, strict=True)
+            _disk_body(index, disk, count, bottleneck)
+            for index, disk, count, bottleneck in zip(identity.indexes, job.disks, counts, known, strict=True)
         ),
         error=job.error,
         timestamp=timestamp,
@@ -228,7 +239,7 @@ def body(
     )
 
 
-def _disk_body(index: int, disk: DiskState, count: Count) -> DiskBody:
+def _disk_body(index: int, disk: DiskState, count: Count, bottleneck: str | None) -> DiskBody:
     completed = disk.status == "completed"
     return DiskBody(
         disk_index=index,
@@ -237,4 +248,5 @@ def _disk_body(index: int, disk: DiskState, count: Count) -> DiskBody:
         progress_percent=progress.percent(count.copied, disk.total_bytes or 0, completed=completed),
         status=disk.status,
         error_message=disk.error,
+        bottleneck=bottleneck,
     )

@@ -14,12 +14,25 @@ from collections.abc import Sequence
 import msgspec
 
 
+class Busy(msgspec.Struct, frozen=True, gc=False):
+    """Seconds that a disk's workers have spent on each kind of work, summed over them."""
+
+    read: float = 0.0
+    write: float = 0.0
+    network: float = 0.0
+
+
+IDLE = Busy()
+"""Nothing done yet."""
+
+
 class Count(msgspec.Struct, frozen=True, gc=False):
-    """How far one disk is, in bytes."""
+    """How far one disk is, in bytes, and what its workers were busy with."""
 
     examined: int = 0
     copied: int = 0
     durable: int = 0
+    busy: Busy = IDLE
 
 
 class Speed(msgspec.Struct, frozen=True):
@@ -47,8 +60,33 @@ class Speed(msgspec.Struct, frozen=True):
 def advance(known: Sequence[Count], seen: Sequence[Count]) -> tuple[Count, ...]:
     """What is known after a look at the counters: each the larger of both, so nothing ever falls."""
     return tuple(
-        Count(max(old.examined, new.examined), max(old.copied, new.copied), max(old.durable, new.durable))
+        Count(
+            max(old.examined, new.examined),
+            max(old.copied, new.copied),
+            max(old.durable, new.durable),
+            Busy(
+                max(old.busy.read, new.busy.read),
+                max(old.busy.write, new.busy.write),
+                max(old.busy.network, new.busy.network),
+            ),
+        )
         for old, new in zip(known, seen, strict=True)
+    )
+
+
+def bottleneck(busy: Busy, before: Busy = IDLE) -> str | None:
+    """What took the largest share of the workers' time since `before`; None where nothing was measured."""
+    shares = {name: getattr(busy, name) - getattr(before, name) for name in Busy.__struct_fields__}
+    most = max(shares, key=shares.__getitem__)
+    return most if shares[most] > 0 else None
+
+
+def busy(counts: Sequence[Count]) -> Busy:
+    """Of all disks of a job."""
+    return Busy(
+        sum(count.busy.read for count in counts),
+        sum(count.busy.write for count in counts),
+        sum(count.busy.network for count in counts),
     )
 
 

@@ -36,7 +36,7 @@ _decode_fault = msgspec.json.Decoder(FaultBody).decode
 
 
 class HttpHub:
-    """One hub at `url`, reached over one connection that is kept from beat to beat.
+    """One hub at `url`, reached over one connection that is kept from beat to beat; over more for many.
 
     `token` goes into the Authorization header.
     """
@@ -54,7 +54,7 @@ class HttpHub:
                 "https:"
             ),  # reading the certificates takes 30 ms, which http can do without
             timeout=settings.request_timeout,
-            limits=httpx.Limits(max_connections=1, keepalive_expiry=_KEPT),
+            limits=httpx.Limits(max_connections=settings.connections, keepalive_expiry=_KEPT),
         )
 
     async def __aenter__(self) -> "HttpHub":
@@ -70,7 +70,7 @@ class HttpHub:
 
         Raises HubUnavailable, HubDenied or HubRefused. A 200 that says nothing of success counts as no answer.
         """
-        url = f"{self._url}/api/v1/telemetry/{quote(job_type, safe='')}/{_segment(job_id)}"
+        url = f"{self._url}/api/v1/telemetry/{quote(job_type, safe='')}/{segment(job_id)}"
         try:
             with trio.fail_after(self._settings.request_timeout):
                 async with self._client.stream("POST", url, content=content) as response:
@@ -90,7 +90,7 @@ class HttpHub:
         return answer
 
 
-def _segment(job_id: str) -> str:
+def segment(job_id: str) -> str:
     """The id as one segment of a path. A segment of dots would be taken as a way up."""
     return quote(job_id, safe="") if job_id.strip(".") else "%2E" * len(job_id)
 

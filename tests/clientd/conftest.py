@@ -4,8 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 import structlog
+import trio
 
 from clientd.core.job import Identity
+from clientd.core.moment import Moment
 from tests.clientd import loops
 from tests.fakes.disks import FaultyDisk
 
@@ -21,6 +23,9 @@ class StillEnvironment:
 
     def wall(self) -> datetime:
         return datetime(2026, 11, 23, 2, 14, 7, tzinfo=UTC)
+
+    def moment(self) -> Moment:
+        return Moment("boot-1", trio.current_time(), self.wall().timestamp() + trio.current_time())
 
     def random(self) -> float:
         return 0.5

@@ -9,7 +9,7 @@ from clientd.actors import aggregator
 from clientd.config import TelemetrySettings
 from clientd.core.job import DiskCopied, DiskFailed, DiskPlanned, DiskStarted, DiskWritten, JobEnded
 from clientd.core.outbox import MemoryOutbox, Update
-from clientd.core.progress import Count
+from clientd.core.progress import Busy, Count
 from clientd.latest import Latest
 
 SETTINGS = TelemetrySettings()
@@ -22,7 +22,8 @@ class Listening:
         self.count = Count()
         self.send, self.inbox = trio.open_memory_channel(10)
         self.newest = Latest[Update]()
-        self.outbox = MemoryOutbox(4)
+        self.outbox = MemoryOutbox()
+        self.legacy = Latest[Update]()
         self.heard: list[tuple[float, Update]] = []
         self.final = None
         self.shown = []
@@ -35,7 +36,7 @@ class Listening:
             1,
             lambda: [self.count],
             self.inbox,
-            self.newest,
+            [self.newest, self.legacy],
             self.outbox,
             environment=self._environment,
             settings=SETTINGS,
@@ -62,7 +63,7 @@ class Listening:
         found = []
         while (update := self.outbox.head()) is not None:
             found.append(update)
-            self.outbox.forget(update.sequence)
+            self.outbox.forget(update.position)
         return found
 
 
@@ -170,9 +171,53 @@ async def test_nobody_taking_the_updates_holds_nothing_up(listening, autojump_cl
         nursery.start_soon(listening.run)
         await trio.sleep(1000)
         await listening.tell(JobEnded("enough"))
-    assert listening.newest.take_nowait().sequence > 200
+    newest = listening.newest.take_nowait()
+    assert newest.sequence > 200
+    assert listening.legacy.take_nowait() == newest
     assert listening.shown
-    assert environment.passed == ["outbox.written"] * 2
+    assert environment.passed == ["outbox.added"] * 2
+
+
+async def test_what_takes_most_of_the_time_is_told_of_each_disk(listening, autojump_clock):
+    async def middle():
+        await listening.tell(DiskPlanned(0, 1000), DiskStarted(0))
+        listening.count = Count(500, 500, busy=Busy(1.0, 7.0, 2.0))
+        await trio.sleep(1)
+        assert listening.heard[-1][1].body.disks[0].bottleneck == "write"
+        assert listening.shown[-1].disks[0].bottleneck == "write"
+        await listening.tell(JobEnded("enough"))
+
+    await through(listening, middle)
+    assert listening.final.counts[0].busy == Busy(1.0, 7.0, 2.0)
+
+
+async def test_a_job_that_stands_still_is_heard_and_is_said_to_stand_still_once(listening, autojump_clock, said):
+    async def middle():
+        await listening.tell(DiskPlanned(0, 1000), DiskStarted(0))
+        for second in range(150):
+            listening.count = Count(10, 10, busy=Busy(second * 1.0, 0.0, 0.0))
+            await trio.sleep(1)
+        listening.count = Count(20, 20)
+        await trio.sleep(1)
+        await listening.tell(JobEnded("enough"))
+
+    await through(listening, middle)
+    still = [line for line in said if "move" in line["event"]]
+    assert [line["event"] for line in still] == ["the job does not move", "the job moves again"]
+    assert still[0]["seconds"] == 60
+    assert still[0]["bottleneck"] == "disk 0: read"
+    assert still[1]["seconds"] == 150
+    assert len(listening.heard) >= 30
+
+
+async def test_a_job_that_stands_still_for_no_known_reason_says_so_too(listening, autojump_clock, said):
+    async def middle():
+        await trio.sleep(100)
+        await listening.tell(JobEnded("enough"))
+
+    await through(listening, middle)
+    [still] = [line for line in said if line["event"] == "the job does not move"]
+    assert still["bottleneck"] is None
 
 
 async def test_a_job_that_goes_away_without_an_end_is_an_error(listening):

@@ -3,7 +3,8 @@
 import pytest
 import trio
 
-from clientd.actors.sender import Delivery, Sender
+from clientd.actors.sender import Sender
+from clientd.actors.telling import Delivery, Telling
 from clientd.config import TelemetrySettings
 from clientd.core.outbox import MemoryOutbox, Update
 from clientd.errors import HubDenied, HubRefused, HubUnavailable
@@ -19,28 +20,27 @@ class Sending:
 
     def __init__(self, environment):
         self.newest = Latest[Update]()
-        self.outbox = MemoryOutbox(10)
+        self.outbox = MemoryOutbox()
         self.hub = MemoryHub()
         self.delivery = Delivery()
         self.stopped: list[str] = []
-        self._sender = Sender(
-            self.newest,
-            self.outbox,
-            self.hub,
-            self.stopped.append,
-            self.delivery,
-            environment=environment,
-            settings=SETTINGS,
-        )
+        self._environment = environment
+        telling = Telling(2, self.newest, self.outbox, self.stopped.append, self.delivery)
+        self._sender = Sender(telling, self.hub, environment=environment, settings=SETTINGS)
 
     async def run(self):
         await self._sender.run()
 
-    def say(self, sequence: int, *, event: bool = False, status: str = "running"):
+    def say(self, sequence: int, *, event: bool = False, status: str = "running", attempt: int = 2):
         body = TelemetryBody(
-            job_id="backup-x", job_type="backup", status=status, sequence=sequence, bytes_transferred=sequence
+            job_id="backup-x",
+            job_type="backup",
+            status=status,
+            attempt=attempt,
+            sequence=sequence,
+            bytes_transferred=sequence,
         )
-        update = Update(sequence, body, trio.current_time())
+        update = Update(body, self._environment.moment())
         if event:
             self.outbox.add(update)
         self.newest.put(update)
@@ -131,7 +131,7 @@ async def test_the_hub_s_wish_for_a_pause_is_kept(sending, autojump_clock):
     assert sending.hub.times[1] - sending.hub.times[0] == pytest.approx(20)
 
 
-async def test_a_refused_update_is_dropped_and_the_next_one_sent(sending, autojump_clock):
+async def test_a_refused_update_is_set_aside_and_the_next_one_sent(sending, autojump_clock):
     sending.hub.answers.append(HubRefused("400: percent: must be a number"))
     sending.say(1, event=True)
     sending.end(2)
@@ -139,6 +139,21 @@ async def test_a_refused_update_is_dropped_and_the_next_one_sent(sending, autoju
     assert sending.tried == [1, 2]
     assert sending.told == [2]
     assert sending.delivery.end_known
+    assert [(each.update.sequence, each.reason) for each in sending.outbox.aside] == [
+        (1, "400: percent: must be a number")
+    ]
+
+
+async def test_refused_progress_gives_way_to_newer_progress(sending, autojump_clock):
+    sending.hub.answers.append(HubRefused("400: no"))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(sending.run)
+        sending.say(1)
+        await trio.testing.wait_all_tasks_blocked()
+        sending.say(2)
+        sending.newest.close()
+    assert sending.tried == [1, 2]
+    assert sending.outbox.aside == ()
 
 
 async def test_a_refused_end_is_not_a_known_end(sending, autojump_clock):
@@ -187,7 +202,7 @@ async def test_an_end_that_a_newer_state_of_the_attempt_kept_out_is_not_known(se
     await sending.run()
     assert not sending.delivery.end_known
     assert [line["event"] for line in said] == [
-        "the hub already has a later state of this attempt: run it again with --attempt 2"
+        "the hub already has a later state of this attempt: run it again with --attempt 3"
     ]
 
 
@@ -220,7 +235,7 @@ async def test_each_kind_of_trouble_is_said_once_until_the_hub_answers(sending, 
         reachable,
         "hub denies us",
         reachable,
-        "update refused by the hub, dropped",
+        "update refused by the hub, set aside",
         "hub reachable again",
         reachable,
         "hub reachable again",
@@ -258,6 +273,32 @@ async def test_a_superseded_attempt_stops_and_says_nothing_more(sending, autojum
     assert sending.stopped == ["superseded by a newer attempt"]
     assert sending.delivery.superseded
     assert sending.tried == [1]
+    assert sending.outbox.head() is None
+
+
+async def test_what_an_earlier_attempt_left_is_sent_first_and_ends_nothing(sending, autojump_clock, said):
+    sending.hub.answers.extend(
+        [Acknowledgement(command="cancel"), Acknowledgement(applied=False, reason="final", command="cancel")]
+    )
+    sending.say(8, event=True, attempt=1)
+    sending.say(9, event=True, attempt=1, status="failed")
+    sending.end(1)
+    await sending.run()
+    assert sending.tried == [8, 9, 1]
+    assert sending.stopped == []
+    assert sending.delivery.end_known
+    assert not [line for line in said if line["log_level"] == "error"]
+
+
+async def test_an_earlier_attempt_that_is_superseded_drops_what_is_left_of_it_alone(sending, autojump_clock):
+    sending.hub.answers.append(Acknowledgement(applied=False, reason="superseded", command="superseded"))
+    sending.say(8, event=True, attempt=1)
+    sending.say(9, event=True, attempt=1, status="failed")
+    sending.end(1)
+    await sending.run()
+    assert sending.tried == [8, 1]
+    assert (sending.stopped, sending.delivery.superseded) == ([], False)
+    assert sending.outbox.head() is None
 
 
 async def test_a_hard_cancel_keeps_what_the_hub_does_not_have(sending, autojump_clock):
