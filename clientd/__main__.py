@@ -35,9 +35,9 @@ def _command(arguments: Sequence[str] | None) -> int:
     if parsed.command is None:
         whole.print_help()
         return USAGE
-    from clientd.cli import run  # late: it brings trio, httpx and structlog
+    from clientd.cli import flush, run  # late: they bring trio, httpx and structlog
 
-    return run.run(parsed)
+    return {"run": run.run, "flush": flush.run}[parsed.command](parsed)
 
 
 if __name__ == "__main__":

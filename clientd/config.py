@@ -14,6 +14,10 @@ HUB_URL = "http://localhost:8082"
 """The tunnel's near end, where the original sender posts too."""
 
 
+LEGACY_URL = "http://localhost:8081"
+"""Where the original's appliance takes progress."""
+
+
 class CopySettings(msgspec.Struct, frozen=True, kw_only=True):
     """How disks are copied."""
 

@@ -24,6 +24,12 @@ _numbers = count(1)
 
 
 @pytest.fixture(autouse=True)
+def own_state(tmp_path_factory, monkeypatch):
+    """What a command under test keeps is kept for this test alone."""
+    monkeypatch.setenv("STATE_DIRECTORY", str(tmp_path_factory.getbasetemp() / f"state-{next(_numbers)}"))
+
+
+@pytest.fixture(autouse=True)
 def fresh_logs():
     """No test inherits where another one's logs went."""
     yield

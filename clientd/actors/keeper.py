@@ -87,8 +87,16 @@ class Keeper:
         return [self._open([lot]) for lot in lots]
 
     async def holding(self) -> Holding:
-        """How much the spool has. Raises SpoolUnavailable."""
-        return await self._ask(self._spool.holding)
+        """How much the spool has. Raises SpoolUnavailable, and says so."""
+        try:
+            return await self._ask(self._spool.holding)
+        except SpoolUnavailable as error:
+            self._note(error)
+            raise
+
+    async def settled(self) -> bool:
+        """Whether the disk has all that the outboxes hold. Callers bound the wait."""
+        return all([await outbox.kept() for outbox in self._outboxes])
 
     async def close(self) -> None:
         """Lets go of the spool, in bounded time, whatever is cancelled."""

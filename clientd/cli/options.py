@@ -46,6 +46,22 @@ def hub_url(given: str | None, environment: Mapping[str, str]) -> str:
     return url
 
 
+def legacy(environment: Mapping[str, str]) -> tuple[str, str] | None:
+    """The legacy progress endpoint's address and the job's id there; None where it is not wanted.
+
+    Raises UsageError for what is not an address or an id.
+    """
+    progress_id = environment.get("MIGRATEKIT_PROGRESS_JOB_ID")
+    if not progress_id:
+        return None
+    if problem := ids.job_id_problem(progress_id):
+        raise UsageError(f"MIGRATEKIT_PROGRESS_JOB_ID '{printable(progress_id)}' {problem}: set another, or none")
+    url = environment.get("SNA_API_URL") or config.LEGACY_URL
+    if url != printable(url) or " " in url or not _names_a_host(url):
+        raise UsageError(f"SNA_API_URL '{printable(url)}' is no http:// or https:// URL: set another, or none")
+    return url, progress_id
+
+
 def pairs(given: Sequence[str] | None) -> list[tuple[str, str]]:
     """(source, target) of each --disk. Raises UsageError for none, too many, or one that does not part."""
     if not given:

@@ -9,6 +9,12 @@ from clientd.errors import UsageError, printable
 
 _CLIENTD = "The appliance's daemon of Sendense telemetry: copies disks and tells the hub how far it is."
 _RUN = "Copies disks, as a job file or the options say, and tells the hub how far it is."
+_FLUSH = """\
+Delivers to the hub what earlier commands could not: the events of jobs that ended while it was away. Exit code 0:
+nothing waits any more; 1: something does."""
+_STATE = """\
+where what must outlive the process is kept; default: the service's directory, else /var/lib/clientd for root and
+~/.local/state/clientd for others"""
 _FILE = "a job file, TOML or JSON, that says all of the job"
 _DISK = """\
 one disk to copy; repeat for more. SRC is a raw image file, a block device or an NBD address; DST is a file, which
@@ -42,6 +48,11 @@ def parser() -> Parser:
             "run", help="copy disks and tell the hub", description=_RUN, epilog=_EPILOG, allow_abbrev=False
         )
     )
+    _flush(
+        commands.add_parser(
+            "flush", help="deliver what is left in the spool", description=_FLUSH, allow_abbrev=False
+        )
+    )
     return whole
 
 
@@ -58,7 +69,7 @@ def _run(run: Parser) -> None:
     add("--hub", metavar="URL", help=f"the hub's address; default: SHA_API_URL, else {config.HUB_URL}")
     add("--job-type", metavar="TYPE", help="backup, replication, restore, ...; default: by the job id's prefix")
     add("--vm-name", metavar="NAME", default="", help="the machine; default: the hub reads it off the job id")
-    add("--attempt", type=_count, default=1, metavar="N", help="raise it when the same job is run again")
+    add("--attempt", type=_count, metavar="N", help="of this job; default: the one after its last")
     add(
         "--max-rate",
         type=_rate,
@@ -80,6 +91,21 @@ def _run(run: Parser) -> None:
         metavar="SECONDS",
         help=f"longest wait for the hub to know the end; default: {telling.final_wait:g}",
     )
+    _common(run)
+
+
+def _flush(flush: Parser) -> None:
+    add = flush.add_argument
+    add("--hub", metavar="URL", help=f"the hub's address; default: SHA_API_URL, else {config.HUB_URL}")
+    wait = config.TelemetrySettings().final_wait
+    help_wait = f"longest time in all; default: {wait:g}"
+    add("--wait", dest="final_wait", type=_seconds, default=wait, metavar="SECONDS", help=help_wait)
+    _common(flush)
+
+
+def _common(command: Parser) -> None:
+    add = command.add_argument
+    add("--state-dir", metavar="DIR", help=_STATE)
     add("--token-file", metavar="FILE", help="a file that holds the hub's token, readable by its owner alone")
     add("--log-format", choices=("auto", "json", "text"), default="auto", help="of the log lines on stderr")
     add("--json", action="store_true", help="end with one JSON object on stdout")

@@ -4,23 +4,27 @@ import argparse
 import os
 import sys
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 
 import msgspec
 import structlog
 
 from clientd import app, daemon, logs
+from clientd.actors.courier import Left
 from clientd.cli import options, orders
 from clientd.cli.lines import Lines
 from clientd.cli.screen import Screen
 from clientd.config import SENDER, CopySettings, Settings, TelemetrySettings
-from clientd.core.checkpoint import MemoryCheckpoints
+from clientd.core import progress
 from clientd.core.order import Order
-from clientd.core.outbox import MemoryOutbox
 from clientd.disk import check
 from clientd.disk.file import FileDisks
 from clientd.environment import SystemEnvironment
 from clientd.errors import printable, reason
 from clientd.net.hub import HttpHub
+from clientd.net.sna import HttpSna
+from clientd.state.checkpoints import SqliteCheckpoints
+from clientd.state.directory import state_directory
 from schemas import codec
 
 log = structlog.get_logger()
@@ -36,10 +40,14 @@ class DiskResult(msgspec.Struct, frozen=True):
     bytes_transferred: int
     total_bytes: int | None
     error: str | None
+    bottleneck: str | None
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What `--json` prints. `seconds` are the copy's own; `updates_sent` those that the hub acknowledged."""
+    """What `--json` prints. `seconds` are the copy's own; `updates_sent` those that the hub acknowledged.
+
+    `bottleneck` is what took most of the workers' time: `read`, `write` or `network`.
+    """
 
     job_id: str
     status: str
@@ -49,6 +57,8 @@ class Result(msgspec.Struct, frozen=True):
     updates_sent: int
     end_known: bool
     error: str | None
+    attempt: int
+    bottleneck: str | None
     disks: tuple[DiskResult, ...]
 
 
@@ -57,6 +67,8 @@ def run(arguments: argparse.Namespace) -> int:
     order = orders.order(arguments, os.environ)
     url = options.hub_url(arguments.hub, os.environ)
     token = options.token(arguments.token_file)
+    legacy = options.legacy(os.environ)
+    folder = state_directory(arguments.state_dir, os.environ, root=os.geteuid() == 0)
     check.check(order.disks)
     settings = Settings(
         copy=CopySettings(workers=arguments.workers),
@@ -68,19 +80,33 @@ def run(arguments: argparse.Namespace) -> int:
     logs.configure(arguments.log_format, screen, environment)
 
     async def work(stops: app.Stops, ended: Callable[[app.Outcome], None]) -> None:
-        async with HttpHub(url, sender=SENDER, settings=settings.telemetry, token=token) as hub:
+        telemetry = settings.telemetry
+        async with AsyncExitStack() as opened:
+            hub = await opened.enter_async_context(HttpHub(url, sender=SENDER, settings=telemetry, token=token))
+            endpoint = (
+                await opened.enter_async_context(HttpSna(*legacy, sender=SENDER, settings=telemetry))
+                if legacy
+                else None
+            )
+            checkpoints = opened.enter_context(SqliteCheckpoints(folder, order.job_id, environment))
+            keeper = await opened.enter_async_context(
+                app.open_keeper(folder, environment=environment, settings=telemetry)
+            )
+            attempt, outbox = await keeper.begin(order.job_id, order.job_type, arguments.attempt)
             await app.run_job(
                 order,
-                arguments.attempt,
+                attempt,
                 FileDisks(),
                 hub,
                 stops,
-                outbox=MemoryOutbox(),
-                checkpoints=MemoryCheckpoints(),
+                outbox=outbox,
+                checkpoints=checkpoints,
                 environment=environment,
                 settings=settings,
                 show=screen.show,
                 ended=ended,
+                legacy=endpoint,
+                left=Left(keeper, telemetry, once=True),
             )
 
     def say(ended: daemon.Ended[app.Outcome]) -> None:
@@ -115,6 +141,8 @@ def _result(order: Order, outcome: app.Outcome) -> Result:
         updates_sent=outcome.updates_sent,
         end_known=outcome.end_known,
         error=final.job.error,
+        attempt=final.body.attempt or 1,
+        bottleneck=progress.bottleneck(progress.busy(final.counts)),
         disks=tuple(
             DiskResult(
                 asked.index,
@@ -124,6 +152,7 @@ def _result(order: Order, outcome: app.Outcome) -> Result:
                 count.copied,
                 disk.total_bytes,
                 disk.error,
+                progress.bottleneck(count.busy),
             )
             for asked, disk, count in zip(order.disks, final.job.disks, final.counts, strict=True)
         ),

@@ -1,6 +1,6 @@
 """Screen: one line on the terminal that shows how far the job is, below the log lines.
 
-transferring   41.2 %   3.1 of 7.5 GiB   212.4 MiB/s
+transferring   41.2 %   3.1 of 7.5 GiB   212.4 MiB/s   read
 """
 
 from contextlib import suppress
@@ -55,11 +55,13 @@ class Screen:
 
 
 def status_line(body: TelemetryBody) -> str:
-    """The line for this body."""
+    """The line for this body; at its end what the disks under way wait for most."""
     done, whole = body.bytes_transferred or 0, body.total_bytes
     of = f" of {size(whole)}" if whole is not None else ""
     speed = f"{size(body.transfer_speed_bps or 0)}/s"
-    return f"{body.current_phase:13} {body.progress_percent or 0:5.1f} %   {size(done)}{of}   {speed}"
+    line = f"{body.current_phase:13} {body.progress_percent or 0:5.1f} %   {size(done)}{of}   {speed}"
+    slow = {disk.bottleneck: None for disk in body.disks or () if disk.status == "running" and disk.bottleneck}
+    return f"{line}   {', '.join(slow)}" if slow else line
 
 
 def size(count: int) -> str:

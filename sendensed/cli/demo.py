@@ -107,6 +107,7 @@ async def _listeners(listen: str | None) -> list[trio.SocketListener]:
 def _client(job_id: str, disks: Sequence[Image], address: str, seconds: float | None) -> list[str]:
     """The client's command line; throttled so that it lasts `seconds`."""
     command = [sys.executable, "-m", "clientd", "run", "--json", "--job-id", job_id, "--hub", address]
+    command += ["--state-dir", str(disks[0].target.parent / "clientd")]
     for disk in disks:
         command += ["--disk", f"{disk.source}={disk.target}"]
     if seconds is not None:
