@@ -11,7 +11,7 @@ GapCause = Literal["silent", "stalled", "hub_away", "between_attempts"]
 
 
 class Sample(msgspec.Struct, frozen=True, gc=False):
-    """One point of a chart: bytes done at `at`, and bytes per second on average since the point before."""
+    """One point of a chart: bytes done at `at`, and the mean of the speeds since the point before."""
 
     at: datetime
     attempt: int
@@ -42,7 +42,7 @@ class Samples(msgspec.Struct, frozen=True):
 
 
 class MachineView(msgspec.Struct, frozen=True):
-    """One machine, over its newest `runs` (200 at the most).
+    """One machine, over its newest `runs` (100 at the most).
 
     `success_percent` is of the runs that ended, `mean_bytes` and `mean_seconds` of the completed ones; null
     where there are none. `last_bytes` is the size of the last completed run. `within_percent`: four of five

@@ -2,10 +2,11 @@
 
     http connections ──┐ intents, Block: a full queue is answered 503 at the door
     reaper ────────────┴──▶ writer ──▶ committed, Latest ──▶ fan-out ──▶ mailbox per viewer, Latest ──▶ websocket
+    keeper ──▶ archive: appliances, and the days of the history
 
-Stopping: the sources end first (listener, reaper, idle connections) and viewers are told `bye`, then the writer
-commits what it holds and answers it; all within `writer.drain` seconds. The store closes last. A viewer that
-comes back sees what was committed after its `bye`.
+Stopping: the sources end first (listener, reaper, keeper, idle connections) and viewers are told `bye`, then the
+writer commits what it holds and answers it; all within `writer.drain` seconds. The store closes last. A viewer
+that comes back sees what was committed after its `bye`.
 """
 
 from functools import partial
@@ -14,7 +15,7 @@ import trio
 
 from schemas.job import ACTIVE
 from sendensed import config
-from sendensed.actors import reaper
+from sendensed.actors import keeper, reaper
 from sendensed.actors.fanout import Fanout
 from sendensed.actors.receiver import Receiver
 from sendensed.actors.writer import Beat, Hearing, Writer
@@ -29,6 +30,7 @@ from sendensed.net.assets import Assets
 from sendensed.net.routes import Routes
 from sendensed.net.server import Server
 from sendensed.store import Store, StoreUnavailable
+from sendensed.store.archive import Archive
 
 _BOARD_MOST = 100_000
 """Active jobs that a hub shows: far more than it is built for."""
@@ -38,6 +40,7 @@ async def run(
     settings: config.Config,
     environment: Environment,
     store: Store,
+    archive: Archive,
     database: str,
     listeners: list[trio.SocketListener],
     *,
@@ -58,6 +61,7 @@ async def run(
     routes = Routes(
         receiver=receiver,
         store=store,
+        archive=archive,
         fanout=fanout,
         hearing=hearing,
         assets=Assets(),
@@ -76,6 +80,7 @@ async def run(
                 serve = partial(trio.serve_listeners, handler_nursery=connections)
                 await sources.start(serve, server.serve_connection, listeners)
                 sources.start_soon(reaper.run, store, intents, hearing, settings.reaper)
+                sources.start_soon(keeper.run, archive, hearing.appliances, settings.history)
                 task_status.started()
                 await stopping.wait()
                 routes.draining = True

@@ -10,11 +10,13 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from sendensed.core import retention
 from sendensed.core.staleness import Limits
 from sendensed.errors import ConfigError
 
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 Count = Annotated[int, Meta(ge=1)]
+Days = Annotated[int, Meta(ge=1, le=3_650)]
 
 
 class Reaper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -63,6 +65,24 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A viewer that takes no bytes for this long is cut off (close code 1013)."""
 
 
+class History(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long what happened is kept. `[history]`"""
+
+    events: Days = 90
+    """Days that a job's events are kept; the job itself stays."""
+    samples: Days = 90
+    """Days that the points of charts are kept: what a year's quarter is compared with."""
+    whole: Days = 7
+    """Days of which all points are kept, one in 5 s; older ones are thinned to one a minute."""
+    period: Seconds = 3600.0
+    """Seconds between two looks at what is to be made, thinned and dropped; days are made three ahead."""
+
+    @property
+    def limits(self) -> retention.Limits:
+        """The part that the decision rests on."""
+        return retention.Limits(self.events, self.samples, self.whole)
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All of it. The command line overrides `listen`, `state_dir` and `database`."""
 
@@ -79,6 +99,7 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reaper: Reaper = Reaper()
     writer: Writer = Writer()
     feed: Feed = Feed()
+    history: History = History()
 
 
 def load(path: Path | None) -> Config:

@@ -15,8 +15,9 @@ import trio
 
 from sendensed import config
 from sendensed.clock import Clock
-from sendensed.core import batch, health
+from sendensed.core import batch, health, samples
 from sendensed.core.answer import Refusal
+from sendensed.core.appliance import Register
 from sendensed.core.gauges import Gauges
 from sendensed.core.model import Job
 from sendensed.environment import Environment
@@ -47,11 +48,12 @@ Outbox = trio.MemorySendChannel["batch.Intent | Beat"]
 
 
 class Hearing:
-    """The hub's clock, health and measures, kept by the writer and read by others."""
+    """The hub's clock, health and measures, and whom it hears, kept by the writer and read by others."""
 
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
         self.gauges = Gauges(trio.current_time())
+        self.appliances = Register()
         self.health = health.Health(clock.now(), trio.current_time())
 
     @property
@@ -232,7 +234,11 @@ class Writer:
 
     async def _save(self, plans: list[batch.Plan]) -> set[str]:
         """Saves the plans; one that the store refuses is found by halving and answered so, alone."""
-        changes = [Change(plan.job, plan.before, tuple(plan.events)) for plan in plans if plan.job is not None]
+        changes = [
+            Change(plan.job, plan.before, tuple(plan.events), samples.is_due(plan.before, plan.job))
+            for plan in plans
+            if plan.job is not None
+        ]
         if not changes:
             return set()
         try:
@@ -255,8 +261,12 @@ class Writer:
         ]
         gauges.committed(at, len(saved), at - began, delays)
         for plan in plans:
-            if plan.job is not None and plan.job.id in saved:
-                gauges.changed(plan.before, plan.job, plan.events)
+            if plan.job is None or plan.job.id not in saved:
+                continue
+            gauges.changed(plan.before, plan.job, plan.events)
+            for intent in plan.intents:
+                if isinstance(intent, batch.Post):
+                    self._hearing.appliances.heard(plan.job.appliance, intent.update, intent.at)
 
     def _settle(self, plans: list[batch.Plan], saved: set[str]) -> list[batch.Intent]:
         again: list[batch.Intent] = []

@@ -54,7 +54,8 @@ async def open_hub(
     stopping = trio.Event()
     try:
         async with open_store(settings, state_dir) as opened, trio.open_nursery() as nursery:
-            served = partial(app.run, settings, environment, opened.store, opened.database, listeners)
+            kept = (opened.store, opened.archive, opened.database)
+            served = partial(app.run, settings, environment, *kept, listeners)
             await nursery.start(partial(served, stopping=stopping))
             try:
                 yield Running(_url(listeners[0]), opened)

@@ -15,9 +15,9 @@ from msgspec.structs import replace
 
 from schemas import ids
 from schemas.fault import Invalid
-from schemas.job import ACTIVE, State
+from schemas.job import ACTIVE, EtaReason, State
 from schemas.telemetry import DISKS, INT64, Command, Telemetry
-from sendensed.core import disks, estimate, history
+from sendensed.core import disks, estimate, history, prediction
 from sendensed.core.model import Event, Job, Meter
 
 _OLDEST = 86_400.0
@@ -171,7 +171,7 @@ def _apply(before: Job | None, job: Job, update: Telemetry, now: datetime) -> Me
         completed_at=None if status in ACTIVE else now,
         closed_by=None if status in ACTIVE else "sender",
     )
-    after = _timed(_metered(job, after, update, now))
+    after = prediction.recorded(job, _timed(_metered(job, after, update, now)), now)
     return Merged(after, history.changes(before, after, now, "sender"))
 
 
@@ -260,12 +260,18 @@ def _metered(before: Job, after: Job, update: Telemetry, now: datetime) -> Job:
 
 def _timed(job: Job) -> Job:
     """The job with its time left, or the reason why there is none."""
+    left, reason = _left(job)
+    spread = estimate.spread(job.meter, left) if left else None
+    low, high = spread or (None, None)
+    return replace(job, eta_seconds=left, eta_reason=reason, eta_low_seconds=low, eta_high_seconds=high)
+
+
+def _left(job: Job) -> tuple[int | None, EtaReason | None]:
     if job.status not in ACTIVE:
-        return replace(job, eta_seconds=0, eta_reason=None)
+        return 0, None
     if job.status == "stalled":
-        return replace(job, eta_seconds=None, eta_reason="stalled")
-    left, reason = estimate.time_left(job.meter, job.total_bytes)
-    return replace(job, eta_seconds=left, eta_reason=reason)
+        return None, "stalled"
+    return estimate.time_left(job.meter, job.total_bytes)
 
 
 def close(job: Job, status: State, error: str | None, now: datetime) -> Job:

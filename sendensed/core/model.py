@@ -33,13 +33,26 @@ class Meter(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """What speed and ETA are estimated from (`core/estimate.py`); opaque to the stores.
 
     `recent` holds the points of the speed window, `first` the first point of the present phase, `rate`
-    the exponentially weighted mean, `samples` the number of points since `first`.
+    the exponentially weighted mean, `samples` the number of points since `first`, `marks` the bytes at each
+    `spacing` seconds since then.
     """
 
     recent: tuple[Point, ...] = ()
     first: Point | None = None
     rate: float = 0.0
     samples: int = 0
+    spacing: float = 0.0
+    marks: tuple[int, ...] = ()
+
+
+class Prediction(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """What was said when a run came to `percent`: seconds left, and their range."""
+
+    percent: int
+    at: datetime
+    left: int
+    low: int
+    high: int
 
 
 class Job(msgspec.Struct, frozen=True, gc=False):
@@ -68,6 +81,8 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     transfer_speed_bps: int = 0
     eta_seconds: int | None = None
     eta_reason: EtaReason | None = None
+    eta_low_seconds: int | None = None
+    eta_high_seconds: int | None = None
     error_message: str | None = None
     attempt: int = 1
     sequence: int | None = None
@@ -79,6 +94,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     last_moved_at: datetime | None = None
     sent_at: datetime | None = None
     meter: Meter = Meter()
+    predictions: tuple[Prediction, ...] = ()
     disks: tuple[Disk, ...] = ()
     serial_disks: bool = False
     disk_ended_at: datetime | None = None

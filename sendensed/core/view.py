@@ -51,6 +51,10 @@ def job_view(job: Job) -> JobView:
         last_telemetry_at=job.last_telemetry_at,
         last_moved_at=job.last_moved_at,
         revision=job.revision,
+        eta_low_seconds=job.eta_low_seconds,
+        eta_high_seconds=job.eta_high_seconds,
+        eta_basis=None if job.eta_low_seconds is None else "run",
+        appliance=job.appliance,
         disks=tuple(
             DiskView(
                 disk.index,

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from functools import partial
 
 from schemas import ids
+from schemas.query import FeedQuery
 from sendensed import config
 from sendensed.actors import viewer
 from sendensed.actors.fanout import Fanout
@@ -12,7 +13,7 @@ from sendensed.core.answer import Refusal
 from sendensed.core.model import Job
 from sendensed.core.view import Filter
 from sendensed.net import query
-from sendensed.net.http import Request, Response, Upgrade, split_query
+from sendensed.net.http import Request, Response, Upgrade
 from sendensed.net.route import Refuser, Route
 from sendensed.net.ws import Gone, WebSocket, text_frame
 from sendensed.store import Store, StoreUnavailable
@@ -32,7 +33,7 @@ class Feed:
         self._settings = settings
         self._hub = hub
         self._refuse = refuse
-        self.routes = (Route("GET", "/api/v1/feed", self._feed, "read", new=True),)
+        self.routes = (Route("GET", "/api/v1/feed", self._feed, "read", new=True, query=FeedQuery),)
 
     async def _feed(self, request: Request, values: Sequence[str]) -> Response | Upgrade:
         if self._fanout.viewers >= self._settings.viewers:
@@ -80,14 +81,5 @@ class _Socket:
 
 def _asked(text: str) -> tuple[Filter, int | None]:
     """The filter and the position of a feed's query. Raises Invalid naming the parameter."""
-    job_ids, statuses, job_types, since = set[str](), set[str](), set[str](), None
-    for name, value in split_query(text):
-        if name == "job":
-            job_ids.add(value)
-        elif name == "status":
-            statuses |= query.states(value)
-        elif name == "type":
-            job_types.add(query.job_type(value))
-        elif name == "since":
-            since = query.whole(name, value, 0, 2**63 - 1)
-    return Filter(frozenset(job_ids), frozenset(statuses), frozenset(job_types)), since
+    said = query.read(text, FeedQuery)
+    return Filter(frozenset(said.job), frozenset(said.status), frozenset(said.type)), said.since

@@ -32,7 +32,7 @@ class Health:
         self._is_draining = is_draining
         self._hub = hub
         self._database = database
-        self.routes = (Route("GET", "/api/v1/health", self._health, "public"),)
+        self.routes = (Route("GET", "/api/v1/health", self._health, "public", says=HealthView),)
 
     async def _health(self, request: Request, values: Sequence[str]) -> Response:
         reasons = []

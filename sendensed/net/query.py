@@ -1,29 +1,43 @@
-"""Query: the parameters of an address, read strictly. Each raises Invalid (400) naming the parameter."""
+"""Query: what stands behind the '?' of an address, read strictly into its type of `schemas.query`."""
 
-from schemas import ids
+import re
+from functools import cache
+from typing import TypeVar, get_origin, get_type_hints
+
+import msgspec
+
 from schemas.fault import Invalid
-from schemas.job import State
+from sendensed.net.http import split_query
 
-STATES: tuple[str, ...] = State.__args__  # type: ignore[attr-defined]
+T = TypeVar("T", bound=msgspec.Struct)
 
-
-def states(value: str) -> set[str]:
-    """The states of `running,stalled`."""
-    found = set(value.split(","))
-    if unknown := found.difference(STATES):
-        raise Invalid(f"status: '{min(unknown)[:50]}' is none of {', '.join(STATES)}", "status")
-    return found
+_PLACE = re.compile(r" - at `\$\.(?P<name>\w+)[^`]*`$")
 
 
-def job_type(value: str) -> str:
-    """A job type."""
-    if problem := ids.job_type_problem(value):
-        raise Invalid(f"type: {problem}", "type")
-    return value
+def read(text: str, kind: type[T]) -> T:
+    """The query as `kind`; names that it does not know are ignored, as fields of a body are.
+
+    A parameter that takes several values takes them repeated, or with commas between. Of any other that stands
+    twice the last counts. Raises Invalid (400) naming the parameter.
+    """
+    several = _several(kind)
+    said: dict[str, str | list[str]] = {}
+    for name, value in split_query(text):
+        if name not in several:
+            said[name] = value
+        elif isinstance(known := said.setdefault(name, []), list):
+            known.extend(value.split(",") if several[name] else [value])
+    try:
+        return msgspec.convert(said, kind, strict=False)
+    except msgspec.ValidationError as error:
+        place = _PLACE.search(str(error))
+        name = place["name"] if place else ""
+        problem = str(error)[: place.start()] if place else str(error)
+        raise Invalid(f"{name}: {problem.replace('`', '')}", name) from None
 
 
-def whole(name: str, value: str, least: int, most: int) -> int:
-    """A whole number within bounds."""
-    if value.isascii() and value.isdigit() and len(value) < 20 and least <= int(value) <= most:
-        return int(value)
-    raise Invalid(f"{name}: must be a whole number from {least} to {most}", name)
+@cache
+def _several(kind: type[msgspec.Struct]) -> dict[str, bool]:
+    """The parameters that take several values, and whether commas part them: ids may hold commas."""
+    hints = get_type_hints(kind)
+    return {name: name != "job" for name, hint in hints.items() if get_origin(hint) is tuple}

@@ -19,7 +19,8 @@ Answerer = Callable[[Request, Sequence[str]], Awaitable[Response | Upgrade]]
 class Route(msgspec.Struct, frozen=True):
     """`path` names its variable segments in braces, `need` the right that it asks for.
 
-    A draining hub refuses routes that take something `new`.
+    A draining hub refuses routes that take something `new`. `query`, `takes` and `says` are the types of what
+    stands behind the '?', of the body, and of the answer, where it is JSON.
     """
 
     method: str
@@ -27,6 +28,9 @@ class Route(msgspec.Struct, frozen=True):
     answer: Answerer
     need: Need
     new: bool = False
+    query: type[msgspec.Struct] | None = None
+    takes: type[msgspec.Struct] | None = None
+    says: type[msgspec.Struct] | None = None
 
     def match(self, segments: Sequence[str]) -> list[str] | None:
         """What stands in the place of each `{name}`; None where the segments are another address."""

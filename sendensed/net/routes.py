@@ -1,7 +1,7 @@
 """Routes: the table of every address of the hub, and the way from a request to what answers it.
 
-What answers is a file of its own: `telemetry` (senders), `feed` (viewers), `reading` and `health` (readers),
-`assets` (the page).
+What answers is a file of its own: `telemetry` (senders), `feed` (viewers), `reading`, `fleet` and `health`
+(readers), `assets` (the page).
 """
 
 from sendensed import config
@@ -13,12 +13,14 @@ from sendensed.environment import Environment
 from sendensed.net import guard
 from sendensed.net.assets import Assets
 from sendensed.net.feed import Feed
+from sendensed.net.fleet import Fleet
 from sendensed.net.health import Health
 from sendensed.net.http import Request, Response, Upgrade, fault, split_path
 from sendensed.net.reading import Reading
 from sendensed.net.route import Refuser, Route
 from sendensed.net.telemetry import Telemetry
 from sendensed.store import Store, StoreUnavailable
+from sendensed.store.archive import Archive
 
 _AWAY = Refusal(503, "database_away", "the hub cannot read its database now; ask again")
 
@@ -31,6 +33,7 @@ class Routes:
         *,
         receiver: Receiver,
         store: Store,
+        archive: Archive,
         fanout: Fanout,
         hearing: Hearing,
         assets: Assets,
@@ -43,7 +46,8 @@ class Routes:
         self._refuse = Refuser(environment)
         self.table: tuple[Route, ...] = (
             *Telemetry(receiver, hearing, self._refuse).routes,
-            *Reading(store).routes,
+            *Reading(store, archive, hearing, settings.history).routes,
+            *Fleet(archive, hearing).routes,
             *Feed(store, fanout, hearing, settings.feed, hub, self._refuse).routes,
             *Health(hearing, fanout, receiver, lambda: self.draining, hub, database).routes,
             *assets.routes,

@@ -32,11 +32,13 @@ class Change(msgspec.Struct, frozen=True, gc=False):
 
     `before` is None exactly where `job.revision` is 0, else of the same revision. The save holds only if the
     stored revision is still that; the stored row gets one more. Disks stand in the order of their index.
+    `sample` keeps a point of the job's chart, at its last telemetry.
     """
 
     job: Job
     before: Job | None
     events: tuple[Event, ...] = ()
+    sample: bool = False
 
 
 class Store(Protocol):

@@ -9,11 +9,15 @@ import msgspec
 import trio
 
 from schemas.job import ACTIVE, State
+from schemas.reading import Sample
+from sendensed.core import samples
 from sendensed.core.model import Event, Job
 from sendensed.store import Change, RowRefused, rows
 
 _INT32 = 2**31
 _INT64 = 2**63
+_SAMPLES = 20_000
+"""Samples kept of a job: a day of them."""
 _SMALL_FIELDS = frozenset({"attempt", "index"})
 _STATES = frozenset(get_args(State))
 
@@ -28,6 +32,7 @@ class MemoryStore:
         self._now = now
         self._jobs: dict[str, Job] = {}
         self._events: dict[str, deque[Event]] = {}
+        self._samples: dict[str, deque[Sample]] = {}
 
     async def now(self) -> datetime:
         """The clock it was given."""
@@ -51,6 +56,8 @@ class MemoryStore:
             ordered = tuple(sorted(job.disks, key=lambda disk: disk.index))
             self._jobs[job.id] = msgspec.structs.replace(job, revision=job.revision + 1, disks=ordered)
             self._events.setdefault(job.id, deque(maxlen=rows.EVENTS_SHOWN)).extend(change.events)
+            if change.sample and (sample := samples.of(job)):
+                self._samples.setdefault(job.id, deque(maxlen=_SAMPLES)).append(sample)
         return {change.job.id for change in held}
 
     async def job(self, job_id: str) -> tuple[Job, tuple[Event, ...]] | None:
@@ -85,6 +92,22 @@ class MemoryStore:
         found = [(job.completed_at, job.id.encode(), job) for job in self._jobs.values() if job.completed_at]
         found.sort(reverse=True)
         return [job for _, _, job in found[:limit]]
+
+    def kept(self) -> list[Job]:
+        """All jobs."""
+        return list(self._jobs.values())
+
+    def sampled(self, job_id: str) -> Sequence[Sample]:
+        """A job's samples in the order they came."""
+        return tuple(self._samples.get(job_id, ()))
+
+    def prune(self, samples_from: datetime, events_from: datetime) -> None:
+        """Forgets what is older."""
+        for job_id, points in self._samples.items():
+            self._samples[job_id] = deque((one for one in points if one.at >= samples_from), maxlen=_SAMPLES)
+        for job_id, events in self._events.items():
+            found = (one for one in events if one.at >= events_from)
+            self._events[job_id] = deque(found, maxlen=rows.EVENTS_SHOWN)
 
     def _revision(self, job_id: str) -> int:
         job = self._jobs.get(job_id)

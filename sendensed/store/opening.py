@@ -12,16 +12,19 @@ import trio
 from sendensed import config
 from sendensed.errors import SendensedError
 from sendensed.store import Store, StoreUnavailable, bridge, embedded, migrate
+from sendensed.store.archive import Archive
 from sendensed.store.postgres import PostgresStore
+from sendensed.store.postgres_archive import PostgresArchive
 from sendensed.store.programs import CannotRun
 
 log = structlog.get_logger()
 
 
 class Opened(msgspec.Struct, frozen=True):
-    """A store, what to call its database in public, and the DSN for those who may use it directly."""
+    """A store and its archive, what to call its database in public, and the DSN for those who may use it."""
 
     store: Store
+    archive: Archive
     database: str
     dsn: str
 
@@ -33,14 +36,14 @@ async def open_store(settings: config.Config, state_dir: Path) -> AsyncIterator[
     Raises SendensedError with a sentence where there is none to be had.
     """
     if settings.database:
-        async with _migrated(settings.database, settings.pool) as store:
-            yield Opened(store, _without_secrets(settings.database), settings.database)
+        async with _migrated(settings.database, settings.pool) as (store, archive):
+            yield Opened(store, archive, _without_secrets(settings.database), settings.database)
         return
     try:
         async with embedded.open_embedded(state_dir) as server, trio.open_nursery() as nursery:
             nursery.start_soon(server.keep_alive)
-            async with _migrated(server.dsn, settings.pool) as store:
-                yield Opened(store, "embedded PostgreSQL", server.dsn)
+            async with _migrated(server.dsn, settings.pool) as (store, archive):
+                yield Opened(store, archive, "embedded PostgreSQL", server.dsn)
             nursery.cancel_scope.cancel()
     except CannotRun as error:
         raise SendensedError(f"the embedded PostgreSQL cannot run: {error}") from error
@@ -49,14 +52,14 @@ async def open_store(settings: config.Config, state_dir: Path) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def _migrated(dsn: str, pool_size: int) -> AsyncIterator[PostgresStore]:
+async def _migrated(dsn: str, pool_size: int) -> AsyncIterator[tuple[Store, Archive]]:
     place = "given"
     try:
         place = _without_secrets(dsn)
         async with bridge.open_pool(dsn, max_size=pool_size) as pool:
             for name in await migrate.migrate(pool):
                 log.info("migration applied", name=name)
-            yield PostgresStore(pool)
+            yield PostgresStore(pool), PostgresArchive(pool)
     except StoreUnavailable as error:
         raise SendensedError(f"the database {place} cannot be reached: {error}; is it running?") from error
     except migrate.SchemaRefused as error:

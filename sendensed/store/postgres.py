@@ -26,6 +26,7 @@ class _Batch(msgspec.Struct, frozen=True, gc=False):
     added: list[_DiskKey]
     dropped: list[_DiskKey]
     events: list[Event]
+    samples: list[str]
 
 
 class PostgresStore:
@@ -83,7 +84,7 @@ class PostgresStore:
 
 def _document(changes: Sequence[Change]) -> str:
     """The save as JSON. Raises RowRefused for what JSON cannot carry."""
-    batch = _Batch([], [], [], [])
+    batch = _Batch([], [], [], [], [])
     for change in changes:
         job = change.job
         rows.check_floats(change)
@@ -96,6 +97,8 @@ def _document(changes: Sequence[Change]) -> str:
         if disks.dropped:
             batch.dropped.extend([_DiskKey(job.id, index) for index in disks.dropped])
         batch.events.extend(change.events)
+        if change.sample:
+            batch.samples.append(job.id)
     try:
         return _encode(batch).decode()
     except (UnicodeEncodeError, OverflowError) as error:

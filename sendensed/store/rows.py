@@ -19,7 +19,7 @@ def check_guards(changes: Sequence[Change]) -> None:
     """Raises ValueError for a save that contradicts itself: a bug of the caller, not a bad value.
 
     One change per job; `before` is what stands at `job.revision`, so None at revision 0 and only there; a
-    change's events are its job's.
+    change's events are its job's, and one with a sample was heard of.
     """
     seen = set()
     for change in changes:
@@ -31,6 +31,8 @@ def check_guards(changes: Sequence[Change]) -> None:
             raise ValueError(f"the job {job.id!r} at revision {job.revision} does not replace what it names")
         if any(event.job_id != job.id for event in change.events):
             raise ValueError(f"an event of another job is saved with the job {job.id!r}")
+        if change.sample and job.last_telemetry_at is None:
+            raise ValueError(f"a sample is saved with the job {job.id!r}, which was never heard of")
 
 
 def check_floats(change: Change) -> None:
@@ -39,6 +41,7 @@ def check_floats(change: Change) -> None:
     if not (
         _finite(job.progress_percent)
         and isfinite(meter.rate)
+        and isfinite(meter.spacing)
         and (meter.first is None or isfinite(meter.first.at))
         and all(isfinite(point.at) for point in meter.recent)
         and all(_finite(disk.progress_percent) for disk in job.disks)

@@ -20,6 +20,9 @@ _TYPES = {
     "total_bytes": "bigint",
     "transfer_speed_bps": "bigint",
     "eta_seconds": "bigint",
+    "eta_low_seconds": "bigint",
+    "eta_high_seconds": "bigint",
+    "predictions": "jsonb",
     "revision": "bigint",
     "progress_percent": "double precision",
     "at": "timestamptz",
@@ -57,7 +60,8 @@ _ACTIVE = ", ".join(f"'{state}'" for state in sorted(ACTIVE))
 
 NOW = "SELECT clock_timestamp()"
 
-# $1 is {"jobs": [Job], "added": [{id, index}], "dropped": [{id, index}], "events": [Event]}. A job at revision
+# $1 is {"jobs": [Job], "added": [{id, index}], "dropped": [{id, index}], "events": [Event],
+# "samples": [id]}. A job at revision
 # 0 is new, any other replaces the row of just that revision; whichever does not is left out with all that
 # belongs to it, and its id is returned. A job's disks are those that changed; those `added` have no row yet
 # (an upsert of all would lock each row before it writes it, at twice the log and time). `saved` names the
@@ -104,6 +108,11 @@ WITH incoming AS MATERIALIZED (
         WITH ORDINALITY AS e ({_listed(_EVENT)}, place)
     WHERE e.job_id IN (SELECT id FROM saved)
     ORDER BY e.place
+), samples AS (
+    INSERT INTO job_samples (job_id, at, attempt, bytes_transferred, transfer_speed_bps, current_phase)
+    SELECT id, last_telemetry_at, attempt, bytes_transferred, transfer_speed_bps, current_phase
+    FROM incoming JOIN saved USING (id)
+    WHERE id IN (SELECT jsonb_array_elements_text($1::jsonb -> 'samples'))
 )
 SELECT array(SELECT id FROM incoming WHERE id NOT IN (SELECT id FROM saved))
 """
@@ -116,7 +125,7 @@ _DISKS = f"""coalesce((
 ), '[]') AS disks"""
 
 
-def _as_json(chosen: str, order: str) -> str:
+def as_json(chosen: str, order: str) -> str:
     """One JSON array of the jobs that `chosen` gives as `j`, with their disks."""
     return f"""
 SELECT coalesce(json_agg(row_to_json(whole)), '[]') FROM (
@@ -124,9 +133,9 @@ SELECT coalesce(json_agg(row_to_json(whole)), '[]') FROM (
 ) AS whole"""
 
 
-LOAD = _as_json("SELECT * FROM backup_jobs WHERE id = ANY($1::text[])", "j.id")
+LOAD = as_json("SELECT * FROM backup_jobs WHERE id = ANY($1::text[])", "j.id")
 
-SILENT = _as_json(
+SILENT = as_json(
     f"""
         SELECT * FROM backup_jobs
         WHERE status IN ({_ACTIVE}) AND (
@@ -136,14 +145,14 @@ SILENT = _as_json(
     "coalesce(j.last_telemetry_at, j.created_at), j.id",
 )
 
-ENDED = _as_json(
+ENDED = as_json(
     "SELECT * FROM backup_jobs WHERE completed_at IS NOT NULL ORDER BY completed_at DESC, id DESC LIMIT $1",
     "j.completed_at DESC, j.id DESC",
 )
 
 # $1 limit, $2 states, $3 type. Four statements rather than "$2 is empty or ...", which no index could serve.
 JOBS = {
-    (by_status, by_type): _as_json(
+    (by_status, by_type): as_json(
         f"""
         SELECT * FROM backup_jobs
         WHERE {"status = ANY($2::text[])" if by_status else "$2::text[] IS NOT NULL"}

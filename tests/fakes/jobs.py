@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from hypothesis import strategies as st
 
-from sendensed.core.model import Disk, Event, Job, Meter, Point
+from sendensed.core.model import Disk, Event, Job, Meter, Point, Prediction
 
 INT64 = 2**63 - 1
 EARLY = datetime(2026, 11, 23, 2, 0, tzinfo=UTC)
@@ -36,6 +36,10 @@ times = st.datetimes(datetime(1970, 1, 1), timezones=st.just(UTC))
 states = st.sampled_from(["pending", "running", "stalled", "completed", "failed", "cancelled"])
 voices = st.sampled_from(["sender", "reaper", "operator"])
 points = st.builds(Point, at=floats, bytes=numbers)
+seconds = st.integers(0, 2**31)
+predictions = st.builds(
+    Prediction, percent=st.sampled_from([25, 50, 75]), at=times, left=seconds, low=seconds, high=seconds
+)
 disks = st.lists(
     st.builds(
         Disk,
@@ -67,6 +71,9 @@ def jobs(**fixed) -> st.SearchStrategy[Job]:
         "transfer_speed_bps": numbers,
         "eta_seconds": st.none() | numbers,
         "eta_reason": st.none() | st.sampled_from(["measuring", "stalled", "unknown_total", "finalizing"]),
+        "eta_low_seconds": st.none() | numbers,
+        "eta_high_seconds": st.none() | numbers,
+        "predictions": st.lists(predictions, max_size=3).map(tuple),
         "error_message": st.none() | text,
         "attempt": st.integers(1, 2**31 - 1),
         "sequence": st.none() | numbers,
@@ -83,6 +90,8 @@ def jobs(**fixed) -> st.SearchStrategy[Job]:
             first=st.none() | points,
             rate=floats,
             samples=st.integers(0, 2**31),
+            spacing=floats,
+            marks=st.lists(numbers, max_size=3).map(tuple),
         ),
         "disks": disks,
         "serial_disks": st.booleans(),

@@ -35,6 +35,7 @@ class Hub:
         self.routes = Routes(
             receiver=Receiver(self.rig.intents, self.rig.hearing, 8.5),
             store=self.rig.store,
+            archive=self.rig.archive,
             fanout=self.fanout,
             hearing=self.rig.hearing,
             assets=assets or Assets(),
@@ -191,14 +192,14 @@ async def test_a_stopping_hub_takes_nothing_new_and_says_when_to_come_back(autoj
 
 async def test_reading_is_tried_twice_for_a_connection_may_have_broken_unnoticed(autojump_clock):
     memory = Rig(Config()).memory
-    with FaultyStore(memory).fail("jobs", StoreUnavailable("reset")) as store:
-        assert (await Hub(store, memory).ask("GET", "/api/v1/jobs")).status == 200
+    with FaultyStore(memory).fail("job", StoreUnavailable("reset")) as store:
+        assert (await Hub(store, memory).ask("GET", "/api/v1/jobs/none")).status == 404
 
 
 async def test_a_database_that_does_not_answer_is_a_503_with_a_time_to_come_back(autojump_clock):
     memory = Rig(Config()).memory
-    with FaultyStore(memory).fail("jobs", StoreUnavailable("away"), times=2) as store:
-        answer = await Hub(store, memory).ask("GET", "/api/v1/jobs")
+    with FaultyStore(memory).fail("job", StoreUnavailable("away"), times=2) as store:
+        answer = await Hub(store, memory).ask("GET", "/api/v1/jobs/none")
     assert answer.status == 503
     assert answer.headers[0][0] == "Retry-After"
 

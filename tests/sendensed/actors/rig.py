@@ -16,6 +16,7 @@ from sendensed.mailbox import Mailbox
 from sendensed.receipt import Receipt
 from sendensed.store import Store
 from sendensed.store.memory import MemoryStore
+from sendensed.store.memory_archive import MemoryArchive
 
 NIGHT = datetime(2026, 11, 23, 2, 0, 0, tzinfo=UTC)
 
@@ -46,6 +47,7 @@ class Rig:
         self.started = trio.current_time()
         self.memory = memory or MemoryStore(self.wall)
         self.store = store or self.memory
+        self.archive = MemoryArchive(self.memory)
         self.settings = settings
         self.hearing = Hearing(Clock(NIGHT))
         self.committed: Mailbox[str, Job] = Mailbox()

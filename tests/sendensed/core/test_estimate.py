@@ -1,5 +1,8 @@
 """Estimate: speed and time left from raw counters."""
 
+from collections.abc import Iterator
+from random import Random
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,6 +22,48 @@ def run(points: list[tuple[float, int]]) -> Meter:
 
 def steady(seconds: float, rate: int, step: float = 5.0) -> list[tuple[float, int]]:
     return [(n * step, int(n * step * rate)) for n in range(int(seconds / step) + 1)]
+
+
+def even(chance: Random) -> Iterator[float]:
+    """Bytes a second of a run that nothing disturbs."""
+    base = chance.uniform(50, 500)
+    while True:
+        yield base * chance.uniform(0.9, 1.1)
+
+
+def bursts(chance: Random) -> Iterator[float]:
+    """A source that is fast, slow or nearly still for up to a minute at a time."""
+    base = chance.uniform(50, 500)
+    while True:
+        factor = chance.choice([0.1, 0.3, 1, 1.7])
+        for _ in range(chance.randint(1, 12)):
+            yield base * factor * chance.uniform(0.8, 1.2)
+
+
+def neighbours(chance: Random) -> Iterator[float]:
+    """A link that is shared with jobs which come and go, each state for minutes."""
+    base = chance.uniform(50, 500)
+    while True:
+        share = chance.choice([1, 1, 2, 3, 4])
+        for _ in range(int(chance.expovariate(1 / 30)) + 1):
+            yield base / share * chance.uniform(0.9, 1.1)
+
+
+def outcomes(rates: Iterator[float], chance: Random) -> list[bool]:
+    """Whether the truth lay within the range, wherever one was told at 25, 50 and 75 % of the run."""
+    steps = [next(rates) * 5 for _ in range(round(chance.uniform(60, 1440)))]
+    total, meter, done = int(sum(steps)), estimate.observe(Meter(), 0.0, 0), 0.0
+    asked, held = [25, 50, 75], []
+    for number, step in enumerate(steps, start=1):
+        done += step
+        meter = estimate.observe(meter, number * 5.0, int(done))
+        if asked and 100 * done >= asked[0] * total:
+            asked.pop(0)
+            left, _ = estimate.time_left(meter, total)
+            span = estimate.spread(meter, left) if left else None
+            if span:
+                held.append(span[0] <= 5 * (len(steps) - number) <= span[1])
+    return held
 
 
 def test_speed_is_unknown_until_two_points_are_a_second_apart():
@@ -72,6 +117,41 @@ def test_the_time_left_follows_a_change_of_speed_without_jumping():
 )
 def test_there_is_no_time_left_where_none_can_be_true_but_a_reason(points: list, total: int, reason: str):
     assert estimate.time_left(run(points), total) == (None, reason)
+
+
+def test_a_steady_run_has_a_narrow_range_around_its_time_left():
+    low, high = estimate.spread(run(steady(1800, 100)), 600)
+    assert 560 < low < 600 < high < 640
+
+
+def test_a_young_run_has_a_wide_range_for_it_has_not_met_its_link_yet():
+    low, high = estimate.spread(run(steady(40, 100)), 600)
+    assert low < 450
+    assert high > 900
+
+
+@pytest.mark.parametrize("points", [[], steady(10, 100), [(0, 0), (60, 0)]])
+def test_a_run_that_tells_too_little_has_no_range(points: list):
+    assert estimate.spread(run(points), 600) is None
+
+
+def test_marks_are_even_and_bounded_however_long_the_run_and_its_pauses():
+    meter = run([*steady(500, 100), (90_000, 60_000), *[(90_000 + n * 5, 60_000 + n * 500) for n in range(1, 99)]])
+    assert len(meter.marks) < estimate.MARKS
+    assert meter.spacing * (len(meter.marks) + 1) > meter.recent[-1].at
+    assert list(meter.marks) == sorted(meter.marks)
+    assert run(steady(40, 100)).marks == tuple(500 * n for n in range(1, 9))
+
+
+TRACES = {"steady": even, "bursty": bursts, "shared link": neighbours}
+
+
+@pytest.mark.parametrize("kind", TRACES)
+def test_four_of_five_runs_end_within_the_range_that_was_told(kind: str):
+    """300 synthetic runs of 5 min to 2 h, asked at 25, 50 and 75 %."""
+    held = [one for seed in range(300) for one in outcomes(TRACES[kind](Random(seed)), Random(seed))]
+    assert len(held) > 800
+    assert sum(held) / len(held) >= 0.78
 
 
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.integers(0, 2**62)), max_size=30), st.integers(0, 2**63 - 1))
