@@ -119,3 +119,9 @@ class JobList(msgspec.Struct, frozen=True):
 
     jobs: tuple[JobView, ...]
     next: str | None = None
+
+
+class Stopping(msgspec.Struct, frozen=True):
+    """The answer to a wish to cancel: 202 `cancelling`, the sender has still to hear of it; 200 `cancelled`."""
+
+    status: Literal["cancelling", "cancelled"]

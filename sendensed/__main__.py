@@ -16,13 +16,15 @@ _COMMANDS = (
     ("demo", "copy two real disk images and watch them live"),
     ("jobs", "list jobs"),
     ("watch", "follow jobs live"),
+    ("cancel", "ask a job to stop"),
+    ("token", "make, list, change and revoke tokens"),
 )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code.
 
-    0 ok, 1 error, 2 usage, 4 job failed, 6 not found, 8 hub unreachable, 130 interrupted.
+    0 ok, 1 error, 2 usage, 4 job failed, 6 not found, 7 denied, 8 hub unreachable, 130 interrupted.
     """
     parser = argparse.ArgumentParser(
         prog="sendensed", description="The hub of Sendense telemetry: live, truthful numbers of VM backup jobs."
@@ -46,14 +48,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return result
 
 
+def _store(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--state-dir", metavar="DIR", help="where the embedded PostgreSQL keeps its data")
+    command.add_argument("--database", metavar="URL", help="a PostgreSQL 15 or newer, instead of the embedded one")
+    command.add_argument("--config", metavar="FILE", help="a TOML file with further settings")
+
+
 def _serve(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--listen", metavar="HOST:PORT", help="where to listen (127.0.0.1:8082); port 0 takes any"
     )
-    command.add_argument("--state-dir", metavar="DIR", help="where the embedded PostgreSQL keeps its data")
-    command.add_argument("--database", metavar="URL", help="a PostgreSQL 15 or newer, instead of the embedded one")
-    command.add_argument("--config", metavar="FILE", help="a TOML file with further settings")
+    _store(command)
     command.add_argument("--open", action="store_true", help="no tokens: anyone on this machine may read and send")
+    command.add_argument(
+        "--allow-plaintext",
+        action="store_true",
+        help="listen beyond this machine without TLS",
+    )
     command.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
 
 
@@ -72,6 +83,9 @@ def _demo(command: argparse.ArgumentParser) -> None:
 def _hub(command: argparse.ArgumentParser) -> None:
     where = os.environ.get("SENDENSE_HUB", DEFAULT_HUB)
     command.add_argument("--hub", metavar="URL", default=where, help=f"the hub to ask ({where})")
+    command.add_argument(
+        "--token-file", metavar="FILE", help="a file that holds a token, readable by its owner alone"
+    )
 
 
 def _jobs(command: argparse.ArgumentParser) -> None:
@@ -88,7 +102,47 @@ def _watch(command: argparse.ArgumentParser) -> None:
     command.add_argument("--json", action="store_true", help="every change as one JSON object per line")
 
 
-_ARGUMENTS = {"serve": _serve, "demo": _demo, "jobs": _jobs, "watch": _watch}
+def _cancel(command: argparse.ArgumentParser) -> None:
+    _hub(command)
+    command.add_argument("id", metavar="ID", help="the job")
+
+
+def _token(command: argparse.ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for action, purpose in _TOKEN_ACTIONS:
+        one = actions.add_parser(action, help=purpose, description=purpose)
+        _store(one)
+        if action in ("create", "rotate", "link"):
+            one.add_argument("name", metavar="NAME", help="whose token it is: for the role push the appliance")
+        if action == "create":
+            one.add_argument("--role", required=True, choices=("push", "read", "operate", "admin"))
+        if action in ("create", "rotate"):
+            one.add_argument("--output", metavar="FILE", help="put the token into this new file, 0600")
+        if action == "revoke":
+            one.add_argument("key", metavar="NAME|ID", help="one token, or all of a name")
+        if action == "list":
+            one.add_argument("--json", action="store_true", help="one JSON object per line")
+        if action == "link":
+            one.add_argument(
+                "--hub", metavar="URL", default=DEFAULT_HUB, help=f"the hub's address ({DEFAULT_HUB})"
+            )
+
+
+_TOKEN_ACTIONS = (
+    ("create", "make a token; it is shown once"),
+    ("list", "who has tokens, and when each was last used"),
+    ("rotate", "make a second token for a name; the old one stays until it is revoked"),
+    ("revoke", "end a token, and all sessions that it opened"),
+    ("link", "make a link that signs one browser in, once"),
+)
+_ARGUMENTS = {
+    "serve": _serve,
+    "demo": _demo,
+    "jobs": _jobs,
+    "watch": _watch,
+    "cancel": _cancel,
+    "token": _token,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

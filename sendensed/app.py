@@ -26,11 +26,13 @@ from sendensed.core.model import Job
 from sendensed.environment import Environment
 from sendensed.errors import SendensedError
 from sendensed.mailbox import Mailbox
+from sendensed.net.access import Access
 from sendensed.net.assets import Assets
 from sendensed.net.routes import Routes
 from sendensed.net.server import Server
 from sendensed.store import Store, StoreUnavailable
 from sendensed.store.archive import Archive
+from sendensed.store.tokens import Tokens
 
 _BOARD_MOST = 100_000
 """Active jobs that a hub shows: far more than it is built for."""
@@ -41,6 +43,7 @@ async def run(
     environment: Environment,
     store: Store,
     archive: Archive,
+    tokens: Tokens,
     database: str,
     listeners: list[trio.SocketListener],
     *,
@@ -67,6 +70,8 @@ async def run(
         assets=Assets(),
         settings=settings,
         environment=environment,
+        tokens=tokens,
+        access=Access(tokens, settings, hearing.clock.now),
         hub=environment.new_id(),
         database=database,
     )

@@ -83,11 +83,43 @@ class History(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return retention.Limits(self.events, self.samples, self.whole)
 
 
+class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who comes in, and by which name. `[access]`"""
+
+    hosts: tuple[str, ...] = ()
+    """Names that the hub is asked by, besides localhost and the address it listens on: its DNS names."""
+    origins: tuple[str, ...] = ()
+    """Origins of its page besides its own, such as https://hub.example behind a proxy that ends TLS."""
+    session: Seconds = 43_200.0
+    """How long a browser stays signed in: a working day."""
+    rate: Annotated[float, Meta(gt=0)] = 500.0
+    """Updates a second of one appliance: 2,500 jobs that speak every 5 s; more are told to wait (429)."""
+    burst: Count = 2_000
+    """Updates of one appliance at once after a pause: two batches."""
+
+
+class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The certificate; both or neither. SIGHUP reads the files again. `[tls]`"""
+
+    certificate: str = ""
+    """PEM file with the certificate and its chain; '' serves plaintext."""
+    key: str = ""
+    """PEM file with its key."""
+
+
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All of it. The command line overrides `listen`, `state_dir` and `database`."""
+    """All of it. The command line overrides `listen`, `state_dir`, `database`, `open` and `allow_plaintext`."""
 
     listen: str = "127.0.0.1:8082"
     """HOST:PORT. The original sender's tunnel ends at port 8082."""
+    open: bool = False
+    """Nobody needs a token; loopback addresses only."""
+    allow_plaintext: bool = False
+    """Listens beyond the loopback without TLS: tokens then travel readable, so only inside a tunnel or VPN."""
+    legacy_listen: str = ""
+    """HOST:PORT, loopback only, for senders that know no token; '' for none."""
+    legacy_appliance: str = ""
+    """The appliance that they speak for."""
     state_dir: str = ""
     """Where the embedded PostgreSQL lives; '' is the service's own, or one in the user's home."""
     database: str = ""
@@ -100,6 +132,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     writer: Writer = Writer()
     feed: Feed = Feed()
     history: History = History()
+    access: Access = Access()
+    tls: Tls = Tls()
 
 
 def load(path: Path | None) -> Config:

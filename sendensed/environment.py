@@ -3,6 +3,7 @@
 A simulator takes the product over by giving other implementations of these few interfaces.
 """
 
+import os
 import random  # noqa: TID251 - this is the one place
 import uuid
 from datetime import UTC, datetime
@@ -20,6 +21,9 @@ class Environment(Protocol):
 
     def new_id(self) -> str:
         """A fresh id that nobody can guess."""
+
+    def secret(self, size: int) -> bytes:
+        """So many random bytes that nobody can guess."""
 
     async def failpoint(self, name: str) -> None:
         """A named place where a simulator may kill or delay the hub. Does nothing in production."""
@@ -42,6 +46,10 @@ class SystemEnvironment:
     def new_id(self) -> str:
         """A random UUID."""
         return str(uuid.uuid4())  # noqa: TID251 - this is the one place
+
+    def secret(self, size: int) -> bytes:
+        """Random bytes from the operating system."""
+        return os.urandom(size)
 
     async def failpoint(self, name: str) -> None:
         """Nothing."""

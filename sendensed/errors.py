@@ -22,6 +22,12 @@ class HubUnreachable(SendensedError):
     exit_code = 8
 
 
+class Denied(SendensedError):
+    """The hub wants a token, or one with another role. Exit code 7."""
+
+    exit_code = 7
+
+
 class NotFound(SendensedError):
     """The hub knows no such thing. Exit code 6."""
 

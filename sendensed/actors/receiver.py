@@ -59,17 +59,17 @@ class Receiver:
         """No more will come in; `run` returns once all have their answer."""
         self._draining.set()
 
-    async def accept(self, job_type: str, job_id: str, content: bytes) -> Answer:
+    async def accept(self, job_type: str, job_id: str, content: bytes, appliance: str = "") -> Answer:
         """Returns what the sender is told, after the commit. `run` bounds the wait.
 
-        Raises schemas.fault.Invalid for a body outside the contract, before anything is queued. A full
-        queue, a stopping hub and a commit that takes too long are refusals; in the last case the update may
-        still be committed, and the sender's next try is then a duplicate.
+        `appliance` is the sender's, '' where nobody is asked. Raises schemas.fault.Invalid for a body outside the
+        contract, before anything is queued. A full queue, a stopping hub and a commit that takes too long are
+        refusals; in the last case the update may still be committed: the sender's next try is then a duplicate.
         """
         update = telemetry.parse(job_type, job_id, content)
         receipt = Receipt()
         try:
-            self._intents.send_nowait(Post(update, self._hearing.clock.now(), receipt))
+            self._intents.send_nowait(Post(update, self._hearing.clock.now(), receipt, appliance))
         except trio.WouldBlock:
             return FULL
         except (trio.BrokenResourceError, trio.ClosedResourceError):

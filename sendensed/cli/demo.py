@@ -18,7 +18,7 @@ import trio.lowlevel
 
 from schemas.job import JobView
 from sendensed import config, daemon, errors
-from sendensed.cli import feed, images, watch, words
+from sendensed.cli import credentials, feed, images, watch, welcome, words
 from sendensed.cli.images import Image
 from sendensed.cli.running import address_of, listen_on, open_hub
 from sendensed.core.model import Job
@@ -71,10 +71,15 @@ async def _demo(options: argparse.Namespace, folder: Path, size: int) -> int:
     listeners = await _listeners(options.listen)
     async with open_hub(config.Config(), folder / "state", listeners, environment) as hub:
         address = hub.address
-        command = _client(job_id, disks, address, None if options.once else options.seconds)
-        say(f"the client: {shlex.join(command)}\nthe page:   {address}/\n")
+        first = await welcome.first_tokens(hub.opened.tokens, environment)
+        if first is None:
+            raise SendensedError("the demo's fresh database has tokens already: is another demo using its folder?")
+        token_file = folder / "appliance.token"
+        credentials.keep(token_file, first.push)
+        command = _client(job_id, disks, address, token_file, None if options.once else options.seconds)
+        say(f"the client: {shlex.join(command)}\nthe page:   {welcome.link(address, first.code)}\n")
         began = trio.current_time()
-        client = await _copy(command, address, live=not options.once)
+        client = await _copy(command, address, first.admin, live=not options.once)
         seconds = trio.current_time() - began
         verified = all([await trio.to_thread.run_sync(disk.is_copied) for disk in disks])
         found = await hub.opened.store.job(job_id)
@@ -104,10 +109,11 @@ async def _listeners(listen: str | None) -> list[trio.SocketListener]:
         return await listen_on(host, 0)
 
 
-def _client(job_id: str, disks: Sequence[Image], address: str, seconds: float | None) -> list[str]:
+def _client(job_id: str, disks: Sequence[Image], address: str, token: Path, seconds: float | None) -> list[str]:
     """The client's command line; throttled so that it lasts `seconds`."""
     command = [sys.executable, "-m", "clientd", "run", "--json", "--job-id", job_id, "--hub", address]
     command += ["--state-dir", str(disks[0].target.parent / "clientd")]
+    command += ["--token-file", str(token)]
     for disk in disks:
         command += ["--disk", f"{disk.source}={disk.target}"]
     if seconds is not None:
@@ -115,7 +121,7 @@ def _client(job_id: str, disks: Sequence[Image], address: str, seconds: float | 
     return command
 
 
-async def _copy(command: list[str], address: str, *, live: bool) -> subprocess.CompletedProcess[bytes]:
+async def _copy(command: list[str], address: str, token: str, *, live: bool) -> subprocess.CompletedProcess[bytes]:
     """Runs the client to its end, with a live view of it on a terminal, or a line per change elsewhere."""
     if not live:
         return await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False)
@@ -128,7 +134,7 @@ async def _copy(command: list[str], address: str, *, live: bool) -> subprocess.C
                 watch.print_line(job)
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(feed.follow, address, [], watched, SystemEnvironment(), on_news)
+        nursery.start_soon(feed.follow, address, [], watched, SystemEnvironment(), on_news, token)
         if on_terminal:
             nursery.start_soon(watch.draw, watched, ended, f"{address}/")
         client = await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False)

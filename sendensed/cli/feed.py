@@ -6,10 +6,11 @@ from urllib.parse import urlencode
 
 import msgspec
 import trio
-from trio_websocket import ConnectionClosed, HandshakeError, open_websocket_url
+from trio_websocket import ConnectionClosed, ConnectionRejected, HandshakeError, open_websocket_url
 
 from schemas import feed
 from schemas.job import JobView
+from sendensed.cli.hub import denied
 from sendensed.environment import Environment
 from sendensed.errors import HubUnreachable
 
@@ -68,23 +69,27 @@ async def follow(
     watched: Watched,
     environment: Environment,
     on_news: Callable[[list[JobView]], None],
+    token: str | None = None,
 ) -> None:
     """Follows until cancelled; calls `on_news` after every frame with the jobs that changed.
 
-    Raises HubUnreachable where the first connection fails; a feed lost later is taken up again for ever.
+    Raises HubUnreachable where the first connection fails, Denied where the hub refuses the token; a feed lost
+    later is taken up again for ever.
     """
     pause = _PAUSES[0]
     while True:
         watched.frames = 0
         try:
-            await _read(hub, query, watched, on_news)
+            await _read(hub, query, watched, on_news, token)
         except BrokenPipeError:  # nobody reads what `on_news` prints
             raise
         except (OSError, ValueError, HandshakeError, ConnectionClosed, trio.TooSlowError) as error:
+            if isinstance(error, ConnectionRejected) and error.status_code in (401, 403):
+                raise denied(hub, "the live feed needs a token that may read") from None
             if watched.sequence is None:
                 raise HubUnreachable(
                     f"no live feed at {hub}: {str(error) or type(error).__name__}; "
-                    "is it running (sendensed serve --open), is --hub right?"
+                    "is it running (sendensed serve), is --hub right?"
                 ) from None
         if watched.lost_at is None:
             watched.lost_at = trio.current_time()
@@ -95,14 +100,22 @@ async def follow(
 
 
 async def _read(
-    hub: str, query: list[tuple[str, str]], watched: Watched, on_news: Callable[[list[JobView]], None]
+    hub: str,
+    query: list[tuple[str, str]],
+    watched: Watched,
+    on_news: Callable[[list[JobView]], None],
+    token: str | None,
 ) -> None:
     """Reads one connection until `bye`. Raises what it raises, and trio.TooSlowError for silence."""
     asked = query if watched.sequence is None else [*query, ("since", str(watched.sequence))]
     address = hub.rstrip("/").replace("http", "ws", 1) + "/api/v1/feed" + (f"?{urlencode(asked)}" if asked else "")
     patience = _CONNECT
     async with open_websocket_url(
-        address, max_message_size=_SNAPSHOT_BYTES, connect_timeout=_CONNECT, disconnect_timeout=1
+        address,
+        max_message_size=_SNAPSHOT_BYTES,
+        connect_timeout=_CONNECT,
+        disconnect_timeout=1,
+        extra_headers=[] if token is None else [(b"Authorization", f"Bearer {token}".encode())],
     ) as connection:
         while True:
             with trio.fail_after(patience):

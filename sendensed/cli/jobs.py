@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from schemas import codec
-from sendensed.cli import hub, words
+from sendensed.cli import credentials, hub, words
 
 
 def run(options: argparse.Namespace) -> int:
@@ -12,7 +12,7 @@ def run(options: argparse.Namespace) -> int:
     query = [("limit", str(options.limit)), *(("status", status) for status in options.status)]
     if options.type:
         query.append(("type", options.type))
-    jobs = hub.jobs(options.hub, query).jobs
+    jobs = hub.jobs(options.hub, query, credentials.token(options.token_file)).jobs
     if options.json:
         for job in jobs:
             print(codec.encode(job).decode())

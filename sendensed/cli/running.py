@@ -23,14 +23,26 @@ class Running(msgspec.Struct, frozen=True):
 
 
 def address_of(listen: str) -> tuple[str, int]:
-    """HOST and PORT of `HOST:PORT`. Raises ConfigError, also where an open hub may not listen there."""
+    """HOST and PORT of `HOST:PORT`. Raises ConfigError."""
     host, _, port = listen.rpartition(":")
     host = host.strip("[]")
     if not host or not (port.isascii() and port.isdecimal()) or int(port) > 65535:
         raise ConfigError(f"'{listen}' is no address to listen on: give HOST:PORT, such as 127.0.0.1:8082")
-    if not is_loopback(host):
-        raise ConfigError(f"an open hub serves loopback addresses only, not '{host}': use 127.0.0.1:{port}")
     return host, int(port)
+
+
+def check_exposure(settings: config.Config) -> None:
+    """Raises ConfigError where the hub would be open, or speak plaintext, to more than its own machine."""
+    host, port = address_of(settings.listen)
+    if is_loopback(host):
+        return
+    if settings.open:
+        raise ConfigError(f"an open hub serves loopback addresses only, not '{host}': use 127.0.0.1:{port}")
+    if not settings.tls.certificate and not settings.allow_plaintext:
+        raise ConfigError(
+            f"without TLS the hub does not listen on '{host}', where tokens would be readable on the way: give it "
+            "a certificate ([tls] in the configuration), or --allow-plaintext inside a tunnel or VPN"
+        )
 
 
 async def listen_on(host: str, port: int) -> list[trio.SocketListener]:
@@ -54,7 +66,7 @@ async def open_hub(
     stopping = trio.Event()
     try:
         async with open_store(settings, state_dir) as opened, trio.open_nursery() as nursery:
-            kept = (opened.store, opened.archive, opened.database)
+            kept = (opened.store, opened.archive, opened.tokens, opened.database)
             served = partial(app.run, settings, environment, *kept, listeners)
             await nursery.start(partial(served, stopping=stopping))
             try:

@@ -9,9 +9,12 @@ import trio
 from msgspec.structs import replace
 
 from sendensed import config, daemon, errors
-from sendensed.cli.running import address_of, listen_on, open_hub
-from sendensed.environment import SystemEnvironment
-from sendensed.errors import ConfigError
+from sendensed.cli import credentials, welcome
+from sendensed.cli.running import Running, address_of, check_exposure, listen_on, open_hub
+from sendensed.environment import Environment, SystemEnvironment
+
+_SAID = ("listen", "state_dir", "database", "open", "allow_plaintext")
+"""Settings that the command line may override."""
 
 log = structlog.get_logger()
 
@@ -19,21 +22,17 @@ log = structlog.get_logger()
 def run(options: argparse.Namespace) -> int:
     """Runs the hub. Returns 0 after a clean stop. Raises SendensedError where it cannot start."""
     settings = settings_of(options)
-    host, port = address_of(settings.listen)
-    if not options.open:
-        raise ConfigError(
-            "this hub has no sign-in yet: start it with --open, which lets anyone on this machine read and send"
-        )
+    check_exposure(settings)
     daemon.set_up_logs(options.log_level)
     with errors.unwrapped():
-        trio.run(_serve, settings, host, port)
+        trio.run(_serve, settings)
     return 0
 
 
 def settings_of(options: argparse.Namespace) -> config.Config:
     """The configuration file's settings, with the command line's on top. Raises ConfigError."""
     settings = config.load(Path(options.config) if options.config else None)
-    said = {name: getattr(options, name) for name in ("listen", "state_dir", "database") if getattr(options, name)}
+    said = {name: value for name in _SAID if (value := getattr(options, name, None))}
     return replace(settings, **said)
 
 
@@ -48,17 +47,41 @@ def state_dir_of(settings: config.Config) -> Path:
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "sendensed"
 
 
-async def _serve(settings: config.Config, host: str, port: int) -> None:
+async def _serve(settings: config.Config) -> None:
+    host, port = address_of(settings.listen)
+    environment = SystemEnvironment()
     stopping = trio.Event()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(daemon.stop_on_signals, stopping, nursery.cancel_scope)
         listeners = await listen_on(host, port)
-        async with open_hub(settings, state_dir_of(settings), listeners, SystemEnvironment()) as hub:
+        async with open_hub(settings, state_dir_of(settings), listeners, environment) as hub:
+            first = None if settings.open else await _first(hub, state_dir_of(settings), environment)
             print(f"listening on {hub.address}", flush=True)
+            if first is not None and "INVOCATION_ID" not in os.environ:  # systemd keeps what a service prints
+                print(f"sign in, once and within 10 minutes: {welcome.link(hub.address, first.code)}", flush=True)
             database = hub.opened.database if settings.database else f"{hub.opened.database} at {hub.opened.dsn}"
-            log.info("serving", address=hub.address, database=database, open=True)
+            log.info("serving", address=hub.address, database=database, open=settings.open)
             daemon.spare_the_collector()
             daemon.notify("READY=1")
             await stopping.wait()
             daemon.notify("STOPPING=1")
         nursery.cancel_scope.cancel()
+
+
+async def _first(hub: Running, state_dir: Path, environment: Environment) -> welcome.First | None:
+    """The first start's tokens, which go to files of their own; None where there have been tokens before."""
+    first = await welcome.first_tokens(hub.opened.tokens, environment)
+    if first is not None:
+        _keep_first(state_dir, {welcome.ADMIN: first.admin, welcome.APPLIANCE: first.push})
+        sign_in = f"sendensed token link {welcome.ADMIN}"
+        log.info("first tokens made", files=str(state_dir / "*.token"), sign_in=sign_in)
+    return first
+
+
+def _keep_first(state_dir: Path, tokens: dict[str, str]) -> None:
+    """Writes each to NAME.token, in the place of what an earlier database may have left there."""
+    state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for name, text in tokens.items():
+        path = state_dir / f"{name}.token"
+        path.unlink(missing_ok=True)
+        credentials.keep(path, text)

@@ -9,8 +9,8 @@ import trio
 from schemas import codec
 from schemas.job import ACTIVE, JobView
 from sendensed import errors
+from sendensed.cli import credentials, words
 from sendensed.cli import hub as rest
-from sendensed.cli import words
 from sendensed.cli.feed import Watched, follow
 from sendensed.environment import SystemEnvironment
 
@@ -23,8 +23,9 @@ JOB_FAILED = 4
 def run(options: argparse.Namespace) -> int:
     """Follows until interrupted; with an ID until that job ends: 0 completed, 4 any other end."""
     query: list[tuple[str, str]] = []
+    token = credentials.token(options.token_file)
     if options.id is not None:
-        rest.job(options.hub, options.id)  # an unknown id is an error; the feed would wait for it
+        rest.job(options.hub, options.id, token)  # an unknown id is an error; the feed would wait for it
         query.append(("job", options.id))
     if options.json:
         show = _print_json
@@ -33,11 +34,15 @@ def run(options: argparse.Namespace) -> int:
     else:
         show = print_line
     with errors.unwrapped():
-        return trio.run(_watch, options.hub, query, options.id, show)
+        return trio.run(_watch, options.hub, query, options.id, show, token)
 
 
 async def _watch(
-    hub: str, query: list[tuple[str, str]], job_id: str | None, show: Callable[[JobView], None] | None
+    hub: str,
+    query: list[tuple[str, str]],
+    job_id: str | None,
+    show: Callable[[JobView], None] | None,
+    token: str | None,
 ) -> int:
     watched = Watched()
     ended = trio.Event()
@@ -50,7 +55,7 @@ async def _watch(
                 ended.set()
 
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(follow, hub, query, watched, SystemEnvironment(), on_news)
+        nursery.start_soon(follow, hub, query, watched, SystemEnvironment(), on_news, token)
         if show is None:
             await draw(watched, ended)
         else:

@@ -1,9 +1,10 @@
 """Answer: what a sender is told of one update, an operator of a wish, and the slip that takes it there."""
 
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
+from schemas.job import Stopping
 from schemas.telemetry import Acknowledgement
 
 
@@ -16,13 +17,7 @@ class Refusal(msgspec.Struct, frozen=True):
     field: str | None = None
 
 
-class Stopped(msgspec.Struct, frozen=True):
-    """A wish to cancel that was taken: the sender has still to hear of it, or the job is over."""
-
-    status: Literal["cancelling", "cancelled"]
-
-
-Answer = Acknowledgement | Refusal | Stopped
+Answer = Acknowledgement | Refusal | Stopping
 
 
 class Slip(Protocol):

@@ -11,9 +11,9 @@ from datetime import datetime
 import msgspec
 from msgspec.structs import replace
 
-from schemas.job import ACTIVE
+from schemas.job import ACTIVE, Stopping
 from sendensed.core import history
-from sendensed.core.answer import Answer, Refusal, Stopped
+from sendensed.core.answer import Answer, Refusal
 from sendensed.core.model import Event, Job
 
 
@@ -28,7 +28,7 @@ class Cancelled(msgspec.Struct, frozen=True):
 def cancel(job: Job, now: datetime, who: str) -> Cancelled:
     """What becomes of `job` when `who` asks at `now` to cancel it."""
     if job.status == "cancelled":
-        return Cancelled(job, (), Stopped("cancelled"))
+        return Cancelled(job, (), Stopping("cancelled"))
     if job.status not in ACTIVE:
         said = f"the job is {job.status} already: there is nothing left to cancel"
         return Cancelled(job, (), Refusal(409, "not_active", said))
@@ -44,8 +44,8 @@ def cancel(job: Job, now: datetime, who: str) -> Cancelled:
             cancel_requested_at=job.cancel_requested_at or now,
         )
         events = history.changes(job, ended, now, "operator", ended.error_message or "")
-        return Cancelled(ended, events, Stopped("cancelled"))
+        return Cancelled(ended, events, Stopping("cancelled"))
     if job.cancel_requested_at is not None:
-        return Cancelled(job, (), Stopped("cancelling"))
+        return Cancelled(job, (), Stopping("cancelling"))
     asked = replace(job, cancel_requested_at=now)
-    return Cancelled(asked, (history.asked_to_cancel(asked, now, who),), Stopped("cancelling"))
+    return Cancelled(asked, (history.asked_to_cancel(asked, now, who),), Stopping("cancelling"))

@@ -14,17 +14,7 @@ _KINDS = {
     ".css": "text/css; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_HEADERS: Headers = (
-    ("Content-Security-Policy", _POLICY),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Referrer-Policy", "no-referrer"),
-    ("Cross-Origin-Opener-Policy", "same-origin"),
-    ("Cache-Control", "no-cache"),
-)
+_HEADERS: Headers = (("Cross-Origin-Opener-Policy", "same-origin"), ("Cache-Control", "no-cache"))
 
 
 class Assets:
@@ -37,7 +27,8 @@ class Assets:
             path.relative_to(folder).as_posix(): _asset(path) for path in sorted(files) if path.suffix in _KINDS
         }
         self.routes = (
-            Route("GET", "/", self._page, "public"),
+            Route("GET", "/", self._page, "read", page=True),
+            Route("GET", "/login", self._login, "public"),
             Route("GET", "/assets/{file}", self._file, "public"),
             Route("GET", "/assets/vendor/{file}", self._vendor, "public"),
         )
@@ -48,6 +39,10 @@ class Assets:
             return fault(503, "not_built", "the dashboard was not built; run 'make web' and start the hub again")
         return self._answer(request, "index.html")
 
+    async def _login(self, request: Request, values: Sequence[str]) -> Response:
+        """Where a browser without a session signs in."""
+        return self._answer(request, "login.html")
+
     async def _file(self, request: Request, values: Sequence[str]) -> Response:
         return self._found(request, values[0])
 
@@ -55,7 +50,7 @@ class Assets:
         return self._found(request, f"vendor/{values[0]}")
 
     def _found(self, request: Request, name: str) -> Response:
-        if name not in self._files or name == "index.html":
+        if name not in self._files or name.endswith(".html"):
             return fault(404, "not_found", "there is no such file")
         return self._answer(request, name)
 

@@ -3,6 +3,8 @@
 from collections.abc import Collection, Sequence
 from functools import partial
 
+import trio
+
 from schemas import ids
 from schemas.query import FeedQuery
 from sendensed import config
@@ -10,13 +12,20 @@ from sendensed.actors import viewer
 from sendensed.actors.fanout import Fanout
 from sendensed.actors.writer import Hearing
 from sendensed.core.answer import Refusal
+from sendensed.core.auth import Caller
 from sendensed.core.model import Job
 from sendensed.core.view import Filter
 from sendensed.net import query
+from sendensed.net.access import Access
 from sendensed.net.http import Request, Response, Upgrade
 from sendensed.net.route import Refuser, Route
 from sendensed.net.ws import Gone, WebSocket, text_frame
 from sendensed.store import Store, StoreUnavailable
+
+_LOOK = 1.0
+"""Seconds between two looks whether a viewer may still watch."""
+_NOT_ANY_MORE = 1008
+"""Close code: against the rules, which is not to be tried again as it is."""
 
 _FULL = Refusal(503, "too_many_viewers", "the hub has no room for another viewer now")
 
@@ -25,7 +34,14 @@ class Feed:
     """The viewers' door."""
 
     def __init__(
-        self, store: Store, fanout: Fanout, hearing: Hearing, settings: config.Feed, hub: str, refuse: Refuser
+        self,
+        store: Store,
+        fanout: Fanout,
+        hearing: Hearing,
+        settings: config.Feed,
+        hub: str,
+        refuse: Refuser,
+        access: Access,
     ) -> None:
         self._store = store
         self._fanout = fanout
@@ -33,30 +49,43 @@ class Feed:
         self._settings = settings
         self._hub = hub
         self._refuse = refuse
+        self._access = access
         self.routes = (Route("GET", "/api/v1/feed", self._feed, "read", new=True, query=FeedQuery),)
 
     async def _feed(self, request: Request, values: Sequence[str]) -> Response | Upgrade:
         if self._fanout.viewers >= self._settings.viewers:
             return self._refuse(_FULL)
         wanted, since = _asked(request.query)
-        return Upgrade(partial(self._watch, wanted, since))
+        return Upgrade(partial(self._watch, request.caller, wanted, since))
 
-    async def _watch(self, wanted: Filter, since: int | None, socket: WebSocket) -> None:
+    async def _watch(self, caller: Caller, wanted: Filter, since: int | None, socket: WebSocket) -> None:
         try:
-            await viewer.run(
-                _Socket(socket),
-                self._fanout,
-                wanted,
-                since,
-                self._hearing,
-                self._hub,
-                self._settings,
-                self._look_up,
-            )
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._turn_out, caller, socket, nursery.cancel_scope)
+                await viewer.run(
+                    _Socket(socket),
+                    self._fanout,
+                    wanted,
+                    since,
+                    self._hearing,
+                    self._hub,
+                    self._settings,
+                    self._look_up,
+                )
+                nursery.cancel_scope.cancel()
         except* Gone:
             pass
         except* StoreUnavailable:
             await socket.close(viewer.TRY_AGAIN_LATER, "the hub cannot read its database now")
+
+    async def _turn_out(self, caller: Caller, socket: WebSocket, watching: trio.CancelScope) -> None:
+        """Ends the feed of a viewer whose token or session is revoked, or over, meanwhile."""
+        while True:
+            await trio.sleep(_LOOK)
+            if not await self._access.still(caller):
+                break
+        await socket.close(_NOT_ANY_MORE, "signed out")
+        watching.cancel()
 
     async def _look_up(self, job_ids: Collection[str]) -> list[Job]:
         """Jobs that a viewer asked for by id and that the board no longer shows."""

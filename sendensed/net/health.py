@@ -25,6 +25,8 @@ class Health:
         is_draining: Callable[[], bool],
         hub: str,
         database: str,
+        *,
+        is_open: bool,
     ) -> None:
         self._hearing = hearing
         self._fanout = fanout
@@ -32,6 +34,7 @@ class Health:
         self._is_draining = is_draining
         self._hub = hub
         self._database = database
+        self._is_open = is_open
         self.routes = (Route("GET", "/api/v1/health", self._health, "public", says=HealthView),)
 
     async def _health(self, request: Request, values: Sequence[str]) -> Response:
@@ -46,8 +49,8 @@ class Health:
             reasons=tuple(reasons),
             version=__version__,
             hub=self._hub,
-            database=self._database,
-            open=True,
+            database=self._database if request.caller.may("read") else "",
+            open=self._is_open,
             time=self._hearing.clock.now(),
             figures=self._figures(trio.current_time()),
         )

@@ -8,6 +8,7 @@ import msgspec
 
 from schemas import codec
 from schemas.fault import FaultBody, FaultDetail, Invalid
+from sendensed.core.auth import ANYBODY, Caller
 from sendensed.net.ws import WebSocket
 
 JSON = "application/json"
@@ -21,7 +22,8 @@ class Request(msgspec.Struct, frozen=True):
 
     `path` is the raw target before '?', still percent-encoded, so that %2F stays inside its segment
     (`split_path` decodes it); `query` is the raw rest. `headers` has lower-case names; the values of a
-    repeated field are joined by ', '. `upgrade` tells a request that may become a websocket.
+    repeated field are joined by ', '. `upgrade` tells a request that may become a websocket. `caller` is who was
+    found to ask; nobody, until that is looked at.
     """
 
     method: str
@@ -32,6 +34,7 @@ class Request(msgspec.Struct, frozen=True):
     version: str = "1.1"
     keep_alive: bool = True
     upgrade: bool = False
+    caller: Caller = ANYBODY
 
 
 class Response(msgspec.Struct, frozen=True):
@@ -136,10 +139,15 @@ def encode(response: Response, date: bytes, *, body: bool, end: bytes) -> bytes:
 
 
 def _open(status: int, content_type: str) -> bytes:
-    """The head's first lines, kept for the few kinds of answer there are."""
-    opening = f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}\r\n".encode()
+    """The head's first lines, kept for the few kinds of answer there are.
+
+    Every answer says what a browser may do with it: show nothing else's content, and only inside our own page.
+    """
+    fields = [("X-Content-Type-Options", "nosniff"), ("Referrer-Policy", "no-referrer")]
     if status not in _BODYLESS:
-        opening += _fields((("Content-Type", content_type),))[2:] + b"\r\n"
+        policy = _PAGE if content_type.startswith("text/html") else _NO_PAGE
+        fields += [("Content-Security-Policy", policy), ("Content-Type", content_type)]
+    opening = f"HTTP/1.1 {status} {_REASONS.get(status, 'Unknown')}".encode() + _fields(tuple(fields)) + b"\r\n"
     if len(_openings) < _KINDS:
         _openings[(status, content_type)] = opening
     return opening
@@ -153,6 +161,11 @@ def _fields(headers: Headers) -> bytes:
     return text.encode("latin-1")
 
 
+_PAGE = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_NO_PAGE = "default-src 'none'; frame-ancestors 'none'"
 _HEX = frozenset("0123456789abcdefABCDEF")
 _KINDS = 256
 _REASONS = {status.value: status.phrase for status in HTTPStatus}

@@ -10,7 +10,7 @@ from sendensed.core.auth import Need
 from sendensed.environment import Environment
 from sendensed.net.http import Headers, Request, Response, Upgrade, fault
 
-_HEADERS = (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff"))
+_HEADERS = (("Cache-Control", "no-store"),)
 
 Answerer = Callable[[Request, Sequence[str]], Awaitable[Response | Upgrade]]
 """Answers a request; the second argument holds what stands in the place of each `{name}` of the path."""
@@ -21,6 +21,7 @@ class Route(msgspec.Struct, frozen=True):
 
     A draining hub refuses routes that take something `new`. `query`, `takes` and `says` are the types of what
     stands behind the '?', of the body, and of the answer, where it is JSON.
+    A `page` is for people: a browser without a session is sent to sign in.
     """
 
     method: str
@@ -31,6 +32,7 @@ class Route(msgspec.Struct, frozen=True):
     query: type[msgspec.Struct] | None = None
     takes: type[msgspec.Struct] | None = None
     says: type[msgspec.Struct] | None = None
+    page: bool = False
 
     def match(self, segments: Sequence[str]) -> list[str] | None:
         """What stands in the place of each `{name}`; None where the segments are another address."""

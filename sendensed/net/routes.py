@@ -4,23 +4,29 @@ What answers is a file of its own: `telemetry` (senders), `feed` (viewers), `rea
 (readers), `assets` (the page).
 """
 
+from msgspec.structs import replace
+
 from sendensed import config
 from sendensed.actors.fanout import Fanout
 from sendensed.actors.receiver import DRAINING, Receiver
 from sendensed.actors.writer import Hearing
 from sendensed.core.answer import Refusal
+from sendensed.core.auth import Caller
 from sendensed.environment import Environment
-from sendensed.net import guard
+from sendensed.net.access import Access
 from sendensed.net.assets import Assets
 from sendensed.net.feed import Feed
 from sendensed.net.fleet import Fleet
+from sendensed.net.guard import Guard
 from sendensed.net.health import Health
 from sendensed.net.http import Request, Response, Upgrade, fault, split_path
+from sendensed.net.login import Login
 from sendensed.net.reading import Reading
 from sendensed.net.route import Refuser, Route
 from sendensed.net.telemetry import Telemetry
 from sendensed.store import Store, StoreUnavailable
 from sendensed.store.archive import Archive
+from sendensed.store.tokens import Tokens
 
 _AWAY = Refusal(503, "database_away", "the hub cannot read its database now; ask again")
 
@@ -39,23 +45,28 @@ class Routes:
         assets: Assets,
         settings: config.Config,
         environment: Environment,
+        access: Access,
+        tokens: Tokens,
         hub: str,
         database: str,
     ) -> None:
         self.draining = False
+        self._guard = Guard(settings)
+        self._access = access
         self._refuse = Refuser(environment)
         self.table: tuple[Route, ...] = (
             *Telemetry(receiver, hearing, self._refuse).routes,
             *Reading(store, archive, hearing, settings.history).routes,
             *Fleet(archive, hearing).routes,
-            *Feed(store, fanout, hearing, settings.feed, hub, self._refuse).routes,
-            *Health(hearing, fanout, receiver, lambda: self.draining, hub, database).routes,
+            *Feed(store, fanout, hearing, settings.feed, hub, self._refuse, access).routes,
+            *Health(hearing, fanout, receiver, lambda: self.draining, hub, database, is_open=settings.open).routes,
+            *Login(tokens, access, settings, environment, hearing.clock.now).routes,
             *assets.routes,
         )
 
     async def handle(self, request: Request) -> Response | Upgrade:
         """Answers one request. Raises Invalid (400) for an address or a query that is not the contract's."""
-        refused = guard.check(request)
+        refused = self._guard.check(request)
         if refused is not None:
             return refused
         segments = split_path(request.path)
@@ -77,8 +88,16 @@ class Routes:
             return self._refuse(DRAINING)
         try:
             try:
-                return await route.answer(request, values)
+                return await self._admitted(route, request, values)
             except StoreUnavailable:  # a connection that a restart broke is noticed by its first use
-                return await route.answer(request, values)
+                return await self._admitted(route, request, values)
         except StoreUnavailable:
             return self._refuse(_AWAY)
+
+    async def _admitted(self, route: Route, request: Request, values: list[str]) -> Response | Upgrade:
+        caller = await self._access.admit(request, route.need)
+        if isinstance(caller, Caller):
+            return await route.answer(replace(request, caller=caller), values)
+        if route.page and caller.status == 401:
+            return Response(303, headers=(("Location", "login"), ("Cache-Control", "no-store")))
+        return caller

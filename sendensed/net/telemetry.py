@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import msgspec
 
 from schemas import codec
+from schemas.job import Stopping
 from schemas.telemetry import Acknowledgement
 from sendensed.actors.receiver import Receiver
 from sendensed.actors.writer import Hearing
-from sendensed.core.answer import Answer, Refusal, Stopped
+from sendensed.core.answer import Answer, Refusal
 from sendensed.net.http import Request, Response
 from sendensed.net.route import Refuser, Route
 
@@ -25,12 +26,13 @@ class Telemetry:
         self.routes = (Route("POST", "/api/v1/telemetry/{job_type}/{job_id}", self._push, "push", new=True),)
 
     async def _push(self, request: Request, values: Sequence[str]) -> Response:
-        return self._told(await self._receiver.accept(values[0], values[1], request.body))
+        appliance = request.caller.appliance
+        return self._told(await self._receiver.accept(values[0], values[1], request.body, appliance))
 
     def _told(self, answer: Answer) -> Response:
         if isinstance(answer, Refusal):
             return self._refuse(answer)
-        if isinstance(answer, Stopped):
+        if isinstance(answer, Stopping):
             return Response(200 if answer.status == "cancelled" else 202, codec.encode(answer))
         return self._acknowledged(answer)
 

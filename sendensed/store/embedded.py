@@ -57,7 +57,7 @@ class Embedded:
     def __init__(self, postmaster: Postmaster, socket_directory: Path) -> None:
         self._postmaster = postmaster
         self._sockets = socket_directory
-        self.dsn = f"postgresql://postgres@/postgres?host={quote(str(socket_directory), safe='')}&port=5432"
+        self.dsn = _dsn(socket_directory)
 
     async def keep_alive(self) -> None:
         """Starts the server again whenever it dies, after 0.1 to 5 seconds, until cancelled."""
@@ -101,6 +101,21 @@ async def open_embedded(state_directory: Path, binaries: Path | None = None) -> 
                 await postmaster.stop()
             if sockets is not None and sockets.parent != home:
                 shutil.rmtree(sockets, ignore_errors=True)
+
+
+def running(state_directory: Path) -> str | None:
+    """The DSN of the server that a hub runs on this state directory just now, or None. Raises CannotRun where the
+    directory is closed to us."""
+    home = state_directory.resolve() / "postgres"
+    try:
+        sockets = Postmaster(Path(), home / "data", home / "server.log", None).sockets()
+    except PermissionError as error:
+        raise CannotRun(f"the state directory cannot be read: {error}; be the user of the hub") from error
+    return None if sockets is None else _dsn(sockets)
+
+
+def _dsn(sockets: Path) -> str:
+    return f"postgresql://postgres@/postgres?host={quote(str(sockets), safe='')}&port=5432"
 
 
 def _prepare(state_directory: Path) -> tuple[Path, Owner | None]:

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import msgspec
 import structlog
 import trio
+from msgspec.structs import replace
 
 from sendensed import config
 from sendensed.errors import SendensedError
@@ -15,7 +16,9 @@ from sendensed.store import Store, StoreUnavailable, bridge, embedded, migrate
 from sendensed.store.archive import Archive
 from sendensed.store.postgres import PostgresStore
 from sendensed.store.postgres_archive import PostgresArchive
+from sendensed.store.postgres_tokens import PostgresTokens
 from sendensed.store.programs import CannotRun
+from sendensed.store.tokens import Tokens
 
 log = structlog.get_logger()
 
@@ -25,6 +28,7 @@ class Opened(msgspec.Struct, frozen=True):
 
     store: Store
     archive: Archive
+    tokens: Tokens
     database: str
     dsn: str
 
@@ -36,14 +40,14 @@ async def open_store(settings: config.Config, state_dir: Path) -> AsyncIterator[
     Raises SendensedError with a sentence where there is none to be had.
     """
     if settings.database:
-        async with _migrated(settings.database, settings.pool) as (store, archive):
-            yield Opened(store, archive, _without_secrets(settings.database), settings.database)
+        async with _migrated(settings.database, settings.pool) as pool:
+            yield _opened(pool, _without_secrets(settings.database), settings.database)
         return
     try:
         async with embedded.open_embedded(state_dir) as server, trio.open_nursery() as nursery:
             nursery.start_soon(server.keep_alive)
-            async with _migrated(server.dsn, settings.pool) as (store, archive):
-                yield Opened(store, archive, "embedded PostgreSQL", server.dsn)
+            async with _migrated(server.dsn, settings.pool) as pool:
+                yield _opened(pool, "embedded PostgreSQL", server.dsn)
             nursery.cancel_scope.cancel()
     except CannotRun as error:
         raise SendensedError(f"the embedded PostgreSQL cannot run: {error}") from error
@@ -52,14 +56,32 @@ async def open_store(settings: config.Config, state_dir: Path) -> AsyncIterator[
 
 
 @asynccontextmanager
-async def _migrated(dsn: str, pool_size: int) -> AsyncIterator[tuple[Store, Archive]]:
+async def open_beside(settings: config.Config, state_dir: Path) -> AsyncIterator[Opened]:
+    """The store of a hub that may be running just now: through its embedded server if it is, else by one of ours.
+
+    Raises SendensedError with a sentence where there is none to be had.
+    """
+    try:
+        dsn = settings.database or embedded.running(state_dir) or ""
+    except CannotRun as error:
+        raise SendensedError(str(error)) from error
+    async with open_store(replace(settings, database=dsn), state_dir) as opened:
+        yield opened
+
+
+def _opened(pool: bridge.Pool, database: str, dsn: str) -> Opened:
+    return Opened(PostgresStore(pool), PostgresArchive(pool), PostgresTokens(pool), database, dsn)
+
+
+@asynccontextmanager
+async def _migrated(dsn: str, pool_size: int) -> AsyncIterator[bridge.Pool]:
     place = "given"
     try:
         place = _without_secrets(dsn)
         async with bridge.open_pool(dsn, max_size=pool_size) as pool:
             for name in await migrate.migrate(pool):
                 log.info("migration applied", name=name)
-            yield PostgresStore(pool), PostgresArchive(pool)
+            yield pool
     except StoreUnavailable as error:
         raise SendensedError(f"the database {place} cannot be reached: {error}; is it running?") from error
     except migrate.SchemaRefused as error:

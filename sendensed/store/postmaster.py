@@ -66,9 +66,9 @@ class Postmaster:
     async def adopt(self) -> Path | None:
         """The socket directory of the server that runs on the data already and answers; else None, and
         then none runs: one that does not answer is stopped."""
-        if self.process() is None:
+        sockets = self.sockets()
+        if sockets is None:
             return None
-        sockets = Path(self._note()[4])
         with trio.move_on_after(_ANSWER_TIMEOUT):
             for pause in _ANSWER_PAUSES:
                 if (
@@ -119,6 +119,10 @@ class Postmaster:
         except (FileNotFoundError, ProcessLookupError):
             return None
         return int(note[0]) if os.fsencode(self._data) in command.split(b"\0") else None
+
+    def sockets(self) -> Path | None:
+        """The socket directory of the server that runs on the data, or None."""
+        return None if self.process() is None else Path(self._note()[4])
 
     async def _forget_the_dead(self) -> None:
         """Removes a postmaster.pid that is empty, or whose number is another process's by now or a zombie's:

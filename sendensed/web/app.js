@@ -42,6 +42,10 @@ function changed() {
       paint();
     });
   }
+  // A refused websocket does not say why: a session that is over is found by asking.
+  if (of !== healthOf && feed.state === "lost" && health?.open !== true) {
+    read("api/v1/session").then(({ status }) => status === 401 && location.replace("login"));
+  }
   healthOf = of;
   paint();
 }

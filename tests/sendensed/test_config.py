@@ -67,8 +67,9 @@ def test_addresses_are_taken_apart():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["serve"], "--open"),
         (["serve", "--open", "--listen", "0.0.0.0:8082"], "loopback"),
+        (["serve", "--listen", "0.0.0.0:8082"], "--allow-plaintext"),
+        (["serve", "--listen", "hub.example:8082"], "TLS"),
         (["serve", "--open", "--config", "none.toml"], "none.toml"),
     ],
 )

@@ -4,12 +4,13 @@ from datetime import UTC, datetime
 
 import pytest
 import trio
+from trio_websocket import ConnectionRejected
 
 from schemas import feed as frames
 from sendensed.cli import feed
 from sendensed.core.model import Job
 from sendensed.core.view import job_view
-from sendensed.errors import HubUnreachable
+from sendensed.errors import Denied, HubUnreachable
 from tests.sendensed.actors.rig import Quiet
 
 NIGHT = datetime(2026, 11, 23, 2, 0, 0, tzinfo=UTC)
@@ -27,7 +28,7 @@ class Line:
         self.began: list[float] = []
         self.asked: list[int | None] = []
 
-    async def read(self, hub, query, watched, on_news) -> None:
+    async def read(self, hub, query, watched, on_news, token) -> None:
         self.began.append(trio.current_time())
         self.asked.append(watched.sequence)
         if not self.connections:
@@ -65,6 +66,12 @@ async def test_a_lost_feed_is_taken_up_where_it_was_and_each_good_connection_mak
 async def test_a_hub_that_never_answered_is_an_error(autojump_clock, monkeypatch):
     with pytest.raises(HubUnreachable, match="no live feed at http://hub: refused"):
         await followed(monkeypatch, Line(([], OSError("refused"))))
+
+
+async def test_a_hub_that_refuses_the_token_is_not_tried_again(autojump_clock, monkeypatch):
+    refused = ConnectionRejected(401, (), b"")
+    with pytest.raises(Denied, match="--token-file"):
+        await followed(monkeypatch, Line(([SNAPSHOT], OSError("reset")), ([], refused)))
 
 
 async def test_a_reader_that_went_away_is_not_a_lost_feed(autojump_clock, monkeypatch):

@@ -2,6 +2,7 @@
 
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from hashlib import sha512
 
 import trio
 
@@ -26,6 +27,7 @@ class Quiet:
 
     def __init__(self) -> None:
         self.passed: list[str] = []
+        self._secrets = 0
 
     def wall(self) -> datetime:
         return NIGHT
@@ -35,6 +37,10 @@ class Quiet:
 
     def new_id(self) -> str:
         return "id"
+
+    def secret(self, size: int) -> bytes:
+        self._secrets += 1
+        return sha512(str(self._secrets).encode()).digest()[:size]
 
     async def failpoint(self, name: str) -> None:
         self.passed.append(name)

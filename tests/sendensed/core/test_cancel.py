@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 from msgspec.structs import replace
 
+from schemas.job import Stopping
 from schemas.telemetry import Telemetry
 from sendensed.core import batch, staleness
-from sendensed.core.answer import Refusal, Stopped
+from sendensed.core.answer import Refusal
 from sendensed.core.cancel import cancel
 from sendensed.core.job import merge
 from tests.fakes.jobs import EARLY
@@ -26,7 +27,7 @@ RUNNING = merge(None, update(1, bytes_transferred=5, total_bytes=10), EARLY).job
 
 def test_a_running_job_is_asked_to_stop_and_its_history_says_by_whom():
     done = cancel(RUNNING, LATER, "ann")
-    assert done.answer == Stopped("cancelling")
+    assert done.answer == Stopping("cancelling")
     assert done.job == replace(RUNNING, cancel_requested_at=LATER)
     [event] = done.events
     assert (event.kind, event.said_by, event.status, event.detail) == (
@@ -40,7 +41,7 @@ def test_a_running_job_is_asked_to_stop_and_its_history_says_by_whom():
 def test_asked_again_it_is_still_asked_once():
     asked = cancel(RUNNING, EARLY, "ann").job
     again = cancel(asked, LATER, "bob")
-    assert (again.job, again.events, again.answer) == (asked, (), Stopped("cancelling"))
+    assert (again.job, again.events, again.answer) == (asked, (), Stopping("cancelling"))
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_every_answer_to_its_sender_says_cancel_until_it_ends(said, reason):
     assert (merged.command, merged.reason) == ("cancel", reason)
     ended = merge(asked, update(3, status="cancelled", error="cancelled at the hub"), LATER)
     assert (ended.job.status, ended.job.closed_by, ended.command) == ("cancelled", "sender", "continue")
-    assert cancel(ended.job, LATER, "ann").answer == Stopped("cancelled")
+    assert cancel(ended.job, LATER, "ann").answer == Stopping("cancelled")
 
 
 def test_a_job_that_ends_by_itself_before_it_hears_of_it_keeps_its_end():
@@ -73,7 +74,7 @@ def test_a_new_attempt_is_not_the_one_that_was_to_stop():
 def test_a_silent_job_is_cancelled_at_once_and_whoever_speaks_again_is_told():
     stalled = replace(RUNNING, status="stalled")
     done = cancel(stalled, LATER, "ann")
-    assert done.answer == Stopped("cancelled")
+    assert done.answer == Stopping("cancelled")
     assert (done.job.status, done.job.closed_by, done.job.completed_at) == ("cancelled", "operator", LATER)
     assert (done.job.eta_seconds, done.job.bytes_transferred) == (0, 5)
     [event] = done.events
@@ -116,7 +117,7 @@ def test_in_a_batch_a_wish_takes_its_turn_between_updates():
     plan = planned(RUNNING, before, wish, after)
     told = dict(plan.answers)
     assert told[before.receipt].command == "continue"
-    assert told[wish.receipt] == Stopped("cancelling")
+    assert told[wish.receipt] == Stopping("cancelling")
     assert told[after.receipt].command == "cancel"
     assert plan.is_change
 

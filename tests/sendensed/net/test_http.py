@@ -37,7 +37,9 @@ def test_a_query_keeps_the_order_of_its_pairs_and_reads_plus_as_a_space():
 def test_an_answer_is_head_and_body_in_one_piece():
     response = Response(200, b"{}", headers=(("X-A", "1"), ("X-B", "2")))
     assert encode(response, DATE, body=True, end=b"close") == (
-        b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n"
+        b"HTTP/1.1 200 OK\r\nX-Content-Type-Options: nosniff\r\nReferrer-Policy: no-referrer\r\n"
+        b"Content-Security-Policy: default-src 'none'; frame-ancestors 'none'\r\n"
+        b"Content-Type: application/json\r\nContent-Length: 2\r\n"
         b"Date: Mon, 23 Nov 2026 12:00:00 GMT\r\nX-A: 1\r\nX-B: 2\r\nConnection: close\r\n\r\n{}"
     )
 
@@ -46,7 +48,19 @@ def test_an_answer_is_head_and_body_in_one_piece():
 def test_an_answer_that_has_no_body_names_neither_length_nor_type(status):
     data = encode(Response(status, b"ignored"), DATE, body=True, end=b"")
     assert data.endswith(b"GMT\r\n\r\n")
-    assert b"Content-" not in data
+    assert b"\r\nContent-" not in data
+    assert b"X-Content-Type-Options: nosniff" in data
+
+
+def test_a_page_may_load_its_own_parts_and_any_other_answer_nothing():
+    page = encode(Response(200, b"<p>", "text/html; charset=utf-8"), DATE, body=True, end=b"").decode()
+    assert "default-src 'none'; script-src 'self';" in page
+    assert page.count("Content-Security-Policy") == 1
+    for kind in ("text/html; charset=utf-8", "application/json", "text/javascript; charset=utf-8"):
+        head = encode(Response(200, b"", kind), DATE, body=True, end=b"").decode()
+        assert "frame-ancestors 'none'" in head
+        assert "X-Content-Type-Options: nosniff" in head
+        assert "Referrer-Policy: no-referrer" in head
 
 
 @pytest.mark.parametrize("value", ["a\r\nb", "a\nb", "a\rb", "€"])
