@@ -32,7 +32,8 @@ class JobView(msgspec.Struct, frozen=True, gc=False):
     `transfer_speed_bps` is bytes per second. `eta_seconds` is null with a reason unless it is worth showing;
     four of five runs end between `eta_low_seconds` and `eta_high_seconds`. `last_telemetry_at` is when the hub
     last heard of the job, `last_moved_at` when bytes or phase last advanced. `closed_by` says whose word the
-    final state is; `appliance` who sends; `revision` grows with every change.
+    final state is; `appliance` who sends; `cancel_requested_at` is when an operator asked it to
+    stop; `revision` grows with every change.
     """
 
     id: str
@@ -64,12 +65,13 @@ class JobView(msgspec.Struct, frozen=True, gc=False):
     eta_high_seconds: int | None = None
     eta_basis: EtaBasis | None = None
     appliance: str = ""
+    cancel_requested_at: datetime | None = None
 
 
 class EventView(msgspec.Struct, frozen=True, gc=False):
     """One row of a job's history: what changed, who said it, and the position it was said at.
 
-    `kind` is `state`, `attempt`, `phase` or `disk`; `detail` is the evidence as a sentence.
+    `kind` is `state`, `attempt`, `phase`, `disk` or `cancel`; `detail` is the evidence as a sentence.
     """
 
     at: datetime

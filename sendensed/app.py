@@ -1,7 +1,7 @@
 """App: the map of the hub. Every channel with its size and its word for a full buffer, every nursery.
 
-    http connections ──┐ intents, Block: a full queue is answered 503 at the door
-    reaper ────────────┴──▶ writer ──▶ committed, Latest ──▶ fan-out ──▶ mailbox per viewer, Latest ──▶ websocket
+    http connections ──┐ intake: a filling queue conflates, a full one is answered 503 at the door
+    reaper ── Block ───┴──▶ writer ──▶ committed, Latest ──▶ fan-out ──▶ mailbox per viewer, Latest ──▶ websocket
     keeper ──▶ archive: appliances, and the days of the history
 
 Stopping: the sources end first (listener, reaper, keeper, idle connections) and viewers are told `bye`, then the
@@ -18,14 +18,15 @@ from sendensed import config
 from sendensed.actors import keeper, reaper
 from sendensed.actors.fanout import Fanout
 from sendensed.actors.receiver import Receiver
-from sendensed.actors.writer import Beat, Hearing, Writer
+from sendensed.actors.writer import Ask, Hearing, Writer
 from sendensed.clock import Clock
-from sendensed.core.batch import Intent
 from sendensed.core.board import FINISHED_KEPT, Board
 from sendensed.core.model import Job
 from sendensed.environment import Environment
 from sendensed.errors import SendensedError
+from sendensed.intake import Intake
 from sendensed.mailbox import Mailbox
+from sendensed.net import telemetry
 from sendensed.net.access import Access
 from sendensed.net.assets import Assets
 from sendensed.net.routes import Routes
@@ -58,9 +59,11 @@ async def run(
     hearing, board = await _first_look(store)
     fanout = Fanout(board, settings.feed.pace)
     committed: Mailbox[str, Job] = Mailbox()
-    intents, inbox = trio.open_memory_channel[Intent | Beat](settings.writer.queue)
+    intake: Intake[Ask] = Intake(settings.writer.room)
     writer = Writer(store, hearing, committed, settings, environment)
-    receiver = Receiver(intents, hearing, settings.answer_deadline)
+    receiver = Receiver(
+        intake, hearing, settings.answer_deadline, pace=settings.access.pace, lag=settings.writer.lag
+    )
     routes = Routes(
         receiver=receiver,
         store=store,
@@ -75,16 +78,18 @@ async def run(
         hub=environment.new_id(),
         database=database,
     )
-    server = Server(routes.handle, wall=environment.wall, make_id=environment.new_id)
+    server = Server(
+        routes.handle, wall=environment.wall, make_id=environment.new_id, body_limit=telemetry.body_limit
+    )
     async with trio.open_nursery() as actors:
-        actors.start_soon(writer.run, inbox)
+        actors.start_soon(writer.run, intake)
         actors.start_soon(fanout.run, committed)
         actors.start_soon(receiver.run)
-        with intents:
+        with intake:
             async with trio.open_nursery() as connections, trio.open_nursery() as sources:
                 serve = partial(trio.serve_listeners, handler_nursery=connections)
                 await sources.start(serve, server.serve_connection, listeners)
-                sources.start_soon(reaper.run, store, intents, hearing, settings.reaper)
+                sources.start_soon(reaper.run, store, intake, hearing, settings.reaper)
                 sources.start_soon(keeper.run, archive, hearing.appliances, settings.history)
                 task_status.started()
                 await stopping.wait()

@@ -11,6 +11,8 @@ import msgspec
 from msgspec import Meta
 
 from sendensed.core import retention
+from sendensed.core.conflate import Room
+from sendensed.core.rate import Rate
 from sendensed.core.staleness import Limits
 from sendensed.errors import ConfigError
 
@@ -42,6 +44,14 @@ class Writer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     queue: Count = 4_096
     """Updates that may wait; beyond, senders are told to come back (503)."""
+    queue_bytes: Annotated[int, Meta(ge=4 * 2**20)] = 32 * 2**20
+    """Bytes of them that may wait: eight of the largest batches, or a full queue of 8 KiB each."""
+    conflate: Annotated[float, Meta(gt=0, le=1)] = 0.8
+    """How full the queue is when waiting progress gives way to newer progress of the same job."""
+    progress: Annotated[float, Meta(gt=0, le=1)] = 0.9
+    """How full it may get with progress; the rest is kept for the ends of jobs."""
+    lag: Seconds = 1.0
+    """How far the event loop may be behind before updates are refused unread: a tenth of what senders wait."""
     batch: Count = 1_000
     """Most updates in one transaction: the rate per update is flat from 500 on."""
     cache: Count = 20_000
@@ -50,6 +60,11 @@ class Writer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long a batch is tried again while the database is away, before its senders get 503."""
     drain: Seconds = 10.0
     """How long a stopping hub may take to commit what it holds."""
+
+    @property
+    def room(self) -> Room:
+        """How much may wait."""
+        return Room(self.queue, self.queue_bytes, self.conflate, self.progress)
 
 
 class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,6 +111,11 @@ class Access(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Updates a second of one appliance: 2,500 jobs that speak every 5 s; more are told to wait (429)."""
     burst: Count = 2_000
     """Updates of one appliance at once after a pause: two batches."""
+
+    @property
+    def pace(self) -> Rate:
+        """How many updates an appliance may send."""
+        return Rate(self.rate, self.burst)
 
 
 class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -1,17 +1,27 @@
 """Receiver: takes an update at the door, hands it to the writer, and waits until it is committed."""
 
+import math
+
 import trio
 
-from schemas import telemetry
-from sendensed.actors.writer import Hearing, Outbox
+from schemas import batch, telemetry
+from schemas.fault import Invalid
+from schemas.telemetry import Telemetry
+from sendensed.actors.lag import Lag
+from sendensed.actors.writer import Ask, Hearing
 from sendensed.core.answer import Answer, Refusal
-from sendensed.core.batch import Post
+from sendensed.core.batch import Cancel, Post
+from sendensed.core.rate import Bucket, Rate, draw
+from sendensed.intake import Intake
 from sendensed.receipt import Receipt
 
 FULL = Refusal(503, "queue_full", "the hub has more to commit than it can hold; send the newest state again later")
 SLOW = Refusal(503, "not_committed_in_time", "the commit takes too long; send the newest state again later")
 DRAINING = Refusal(503, "draining", "the hub is stopping; send the newest state again later")
+BEHIND = Refusal(503, "behind", "the hub is behind with its work; send the newest state again later")
 
+_ENDS = (b"completed", b"failed", b"cancelled")
+"""What a body holds that tells the end of a job: it is read even when the loop is behind."""
 _LOOK = 0.25
 """Seconds between two looks for those who have waited too long; an answer may be that much later."""
 
@@ -23,9 +33,22 @@ class Receiver:
     the oldest, where a deadline for each would cost as much as reading the update.
     """
 
-    def __init__(self, intents: Outbox, hearing: Hearing, deadline: float) -> None:
-        """`deadline` is the longest wait for a commit, in seconds."""
-        self._intents = intents
+    def __init__(
+        self,
+        intake: Intake[Ask],
+        hearing: Hearing,
+        deadline: float,
+        *,
+        pace: Rate | None = None,
+        lag: float = math.inf,
+    ) -> None:
+        """`deadline` is the longest wait for a commit, in seconds; `pace` what each appliance may send; `lag` how
+        far the loop may be behind, in seconds, before updates are refused unread."""
+        self._intake = intake
+        self._pace = pace
+        self._longest_lag = lag
+        self._lag = Lag()
+        self._buckets: dict[str, Bucket] = {}
         self._hearing = hearing
         self._deadline = deadline
         self._waiting: dict[Receipt, float] = {}
@@ -34,26 +57,29 @@ class Receiver:
     @property
     def queue_depth(self) -> int:
         """Updates that wait for the writer."""
-        return self._intents.statistics().current_buffer_used
+        return len(self._intake)
 
     @property
     def queue_limit(self) -> int:
         """How many may."""
-        return int(self._intents.statistics().max_buffer_size)
+        return self._intake.room.count
 
     async def run(self) -> None:
         """Ends the waits that are too long. Returns when told to drain and nobody waits any more."""
-        while self._waiting or not self._draining.is_set():
-            if self._draining.is_set():
-                await trio.sleep(_LOOK)
-            else:
-                with trio.move_on_after(_LOOK):
-                    await self._draining.wait()
-            late = trio.current_time() - self._deadline
-            for receipt, since in self._waiting.items():
-                if since > late:
-                    break
-                receipt.settle(SLOW)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._lag.run)
+            while self._waiting or not self._draining.is_set():
+                if self._draining.is_set():
+                    await trio.sleep(_LOOK)
+                else:
+                    with trio.move_on_after(_LOOK):
+                        await self._draining.wait()
+                late = trio.current_time() - self._deadline
+                for receipt, since in self._waiting.items():
+                    if since > late:
+                        break
+                    receipt.settle(SLOW)
+            nursery.cancel_scope.cancel()
 
     def drain(self) -> None:
         """No more will come in; `run` returns once all have their answer."""
@@ -66,15 +92,69 @@ class Receiver:
         contract, before anything is queued. A full queue, a stopping hub and a commit that takes too long are
         refusals; in the last case the update may still be committed: the sender's next try is then a duplicate.
         """
+        if refusal := self._shed(content, appliance, 1):
+            return refusal
         update = telemetry.parse(job_type, job_id, content)
         receipt = Receipt()
+        return self._offer(update, receipt, len(content), appliance) or await self._answer(receipt)
+
+    async def accept_batch(self, content: bytes, appliance: str = "") -> Refusal | list[Answer | Invalid]:
+        """Returns what is told of each row, in their order, after the commits; or that all of it is refused.
+
+        Raises schemas.fault.Invalid where the whole is no batch. A row that is none hurts no other.
+        """
+        if refusal := self._shed(content, appliance, 0):
+            return refusal
+        rows = batch.parse(content)
+        if refusal := self._meter(appliance, len(rows)):
+            return refusal
+        told: list[Answer | Invalid | Receipt] = []
+        for row in rows:
+            if isinstance(row.update, Invalid):
+                told.append(row.update)
+                continue
+            receipt = Receipt()
+            told.append(self._offer(row.update, receipt, row.size, appliance) or receipt)
+        return [await self._answer(one) if isinstance(one, Receipt) else one for one in told]
+
+    async def cancel(self, job_id: str, who: str) -> Answer:
+        """Returns what an operator is told who wants the job to end, after the commit of his wish."""
+        receipt = Receipt()
         try:
-            self._intents.send_nowait(Post(update, self._hearing.clock.now(), receipt, appliance))
+            self._intake.send_nowait(Cancel(job_id, who, self._hearing.clock.now(), receipt))
         except trio.WouldBlock:
             return FULL
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+        except trio.ClosedResourceError:
             return DRAINING
         self._waiting[receipt] = trio.current_time()
+        return await self._answer(receipt)
+
+    def _shed(self, content: bytes, appliance: str, count: int) -> Refusal | None:
+        """The refusal of what is not even read: the loop is behind, or the appliance too fast."""
+        if self._lag.seconds > self._longest_lag and not any(end in content for end in _ENDS):
+            return BEHIND
+        return self._meter(appliance, count)
+
+    def _meter(self, appliance: str, count: int) -> Refusal | None:
+        if not appliance or self._pace is None:
+            return None
+        bucket = self._buckets.get(appliance)
+        self._buckets[appliance], wait = draw(bucket, self._pace, count, trio.current_time())
+        if wait is None:
+            return None
+        said = f"'{appliance}' sends more than {self._pace.steady:g} updates a second; send the newest state later"
+        return Refusal(429, "too_fast", said, retry_after=wait)
+
+    def _offer(self, update: Telemetry, receipt: Receipt, size: int, appliance: str) -> Refusal | None:
+        try:
+            if not self._intake.offer(Post(update, self._hearing.clock.now(), receipt, appliance), size):
+                return FULL
+        except trio.ClosedResourceError:
+            return DRAINING
+        self._waiting[receipt] = trio.current_time()
+        return None
+
+    async def _answer(self, receipt: Receipt) -> Answer:
         try:
             return await receipt.wait()
         finally:

@@ -8,6 +8,7 @@ inbox (Block) ─▶ batch ─▶ plan against cached rows ─▶ save ─▶ re
 import math
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 import msgspec
 import structlog
@@ -41,10 +42,25 @@ class Beat(msgspec.Struct, frozen=True):
     """A proof of hearing: it goes through the queue like an update, and asks the store for its time."""
 
 
-Inbox = trio.MemoryReceiveChannel["batch.Intent | Beat"]
+Ask = batch.Silence | batch.Cancel | Beat
+"""What goes to the writer besides telemetry."""
 
 
-Outbox = trio.MemorySendChannel["batch.Intent | Beat"]
+class Inbox(Protocol):
+    """The writer's end of its queue."""
+
+    def receive_nowait(self) -> "batch.Intent | Beat":
+        """The oldest. Raises trio.WouldBlock, trio.EndOfChannel."""
+
+    async def receive(self) -> "batch.Intent | Beat":
+        """The oldest, once there is one. Raises trio.EndOfChannel."""
+
+
+class Outbox(Protocol):
+    """The other end, for those who may wait."""
+
+    async def send(self, item: Ask, /) -> None:
+        """Returns when there was room."""
 
 
 class Hearing:
@@ -188,7 +204,7 @@ class Writer:
             self._failed_at = trio.current_time()
             self._forget(intents)
             for intent in intents:
-                if isinstance(intent, batch.Post):
+                if not isinstance(intent, batch.Silence):
                     intent.receipt.settle(AWAY)
 
     async def _try(self, intents: Sequence[batch.Intent], attempted: dict[str, batch.Plan]) -> list[batch.Intent]:

@@ -9,15 +9,26 @@ from schemas.telemetry import Acknowledgement
 
 
 class Refusal(msgspec.Struct, frozen=True):
-    """An update that is not taken: the HTTP status, and what the fault body says."""
+    """An update that is not taken: the HTTP status, and what the fault body says.
+
+    `retry_after` is whole seconds, where it is known when asking again is worth it.
+    """
 
     status: int
     code: str
     message: str
     field: str | None = None
+    retry_after: int | None = None
 
 
 Answer = Acknowledgement | Refusal | Stopping
+
+
+def refusal(answer: Answer) -> Refusal:
+    """The answer, which is known to be a refusal."""
+    if not isinstance(answer, Refusal):
+        raise AssertionError(f"no refusal: {answer}")
+    return answer
 
 
 class Slip(Protocol):

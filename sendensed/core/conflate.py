@@ -64,9 +64,9 @@ class Waiting(Generic[T]):
         self._last.clear()
 
     def offer(self, post: Post, size: int) -> Outcome:
-        """Takes an update of `size` bytes, or refuses it as it is."""
+        """Takes an update of `size` bytes, or refuses it as it is. An empty queue takes any."""
         fill = max((len(self._entries) + 1) / self._room.count, (self.bytes + size) / self._room.bytes)
-        if fill > self._room.conflate:
+        if self._entries and fill > self._room.conflate:
             waiting = self._last.get(post.job_id)
             if waiting is not None and self._gives_way(waiting, post, size):
                 return "conflated"

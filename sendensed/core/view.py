@@ -51,6 +51,7 @@ def job_view(job: Job) -> JobView:
         last_telemetry_at=job.last_telemetry_at,
         last_moved_at=job.last_moved_at,
         revision=job.revision,
+        cancel_requested_at=job.cancel_requested_at,
         eta_low_seconds=job.eta_low_seconds,
         eta_high_seconds=job.eta_high_seconds,
         eta_basis=None if job.eta_low_seconds is None else "run",

@@ -56,10 +56,15 @@ class Refuser:
 
     def __call__(self, refusal: Refusal) -> Response:
         """The refusal; where it is the hub's own trouble, with a time to come back that spreads the herd."""
-        headers: Headers = ()
-        if refusal.status == 503:
-            headers = (("Retry-After", str(1 + int(5 * self._environment.random()))),)
+        wait = self.wait(refusal)
+        headers: Headers = () if wait is None else (("Retry-After", str(wait)),)
         return fault(refusal.status, refusal.code, refusal.message, refusal.field, headers)
+
+    def wait(self, refusal: Refusal) -> int | None:
+        """Seconds until it is worth trying again; None where it never is."""
+        if refusal.status == 503:
+            return 1 + int(5 * self._environment.random())
+        return refusal.retry_after
 
 
 def json(value: msgspec.Struct, status: int = 200) -> Response:

@@ -15,6 +15,7 @@ from sendensed.core.auth import Caller
 from sendensed.environment import Environment
 from sendensed.net.access import Access
 from sendensed.net.assets import Assets
+from sendensed.net.control import Control
 from sendensed.net.feed import Feed
 from sendensed.net.fleet import Fleet
 from sendensed.net.guard import Guard
@@ -56,6 +57,7 @@ class Routes:
         self._refuse = Refuser(environment)
         self.table: tuple[Route, ...] = (
             *Telemetry(receiver, hearing, self._refuse).routes,
+            *Control(receiver, self._refuse).routes,
             *Reading(store, archive, hearing, settings.history).routes,
             *Fleet(archive, hearing).routes,
             *Feed(store, fanout, hearing, settings.feed, hub, self._refuse, access).routes,

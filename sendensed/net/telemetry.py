@@ -4,14 +4,19 @@ from collections.abc import Sequence
 
 import msgspec
 
-from schemas import codec
-from schemas.job import Stopping
+from schemas import batch
+from schemas.batch import BatchAnswer, BatchBody, BatchResult
+from schemas.fault import FaultDetail, Invalid
 from schemas.telemetry import Acknowledgement
 from sendensed.actors.receiver import Receiver
 from sendensed.actors.writer import Hearing
-from sendensed.core.answer import Answer, Refusal
+from sendensed.core.answer import Answer, Refusal, refusal
 from sendensed.net.http import Request, Response
-from sendensed.net.route import Refuser, Route
+from sendensed.net.limits import Limits
+from sendensed.net.route import Refuser, Route, json
+
+BATCH = "/api/v1/telemetry"
+"""Where many updates go in one push."""
 
 
 class Telemetry:
@@ -23,18 +28,32 @@ class Telemetry:
         self._refuse = refuse
         self._stamp = ""
         self._said: dict[Acknowledgement, Response] = {}
-        self.routes = (Route("POST", "/api/v1/telemetry/{job_type}/{job_id}", self._push, "push", new=True),)
+        self.routes = (
+            Route("POST", "/api/v1/telemetry/{job_type}/{job_id}", self._push, "push", new=True),
+            Route("POST", BATCH, self._batch, "push", new=True, takes=BatchBody, says=BatchAnswer),
+        )
 
     async def _push(self, request: Request, values: Sequence[str]) -> Response:
         appliance = request.caller.appliance
         return self._told(await self._receiver.accept(values[0], values[1], request.body, appliance))
 
+    async def _batch(self, request: Request, values: Sequence[str]) -> Response:
+        told = await self._receiver.accept_batch(request.body, request.caller.appliance)
+        if isinstance(told, Refusal):
+            return self._refuse(told)
+        return json(BatchAnswer(tuple(self._result(one) for one in told)))
+
     def _told(self, answer: Answer) -> Response:
-        if isinstance(answer, Refusal):
-            return self._refuse(answer)
-        if isinstance(answer, Stopping):
-            return Response(200 if answer.status == "cancelled" else 202, codec.encode(answer))
-        return self._acknowledged(answer)
+        return self._acknowledged(answer) if isinstance(answer, Acknowledgement) else self._refuse(refusal(answer))
+
+    def _result(self, answer: Answer | Invalid) -> BatchResult:
+        if isinstance(answer, Acknowledgement):
+            return BatchResult("success", answer.applied, answer.reason, answer.command)
+        if isinstance(answer, Invalid):
+            return BatchResult("refused", code=400, error=answer.body().error)
+        refused = refusal(answer)
+        error = FaultDetail(refused.code, refused.message, refused.field)
+        return BatchResult("refused", code=refused.status, error=error, retry_after=self._refuse.wait(refused))
 
     def _acknowledged(self, answer: Acknowledgement) -> Response:
         """The answer with the present second in it: written once, however many get it in that second."""
@@ -47,3 +66,8 @@ class Telemetry:
             stamped = msgspec.structs.replace(answer, timestamp=stamp)
             response = self._said[answer] = Response(200, Acknowledgement.encoded(stamped))
         return response
+
+
+def body_limit(path: str) -> int:
+    """The largest body for a path, bytes."""
+    return batch.BYTES if path == BATCH else Limits().body

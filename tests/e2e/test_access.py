@@ -188,3 +188,33 @@ def test_a_client_sends_with_its_appliances_token_and_not_without(hub, disk):
     assert hub.status("/api/v1/jobs/backup-own-1", admin) == 200
     copy("backup-nobody-1")
     assert hub.status("/api/v1/jobs/backup-nobody-1", admin) == 404
+
+
+def test_a_real_client_stops_when_an_operator_cancels_its_job(hub, disk):
+    source, target = disk("only", 8 * MIB)
+    words = [sys.executable, "-m", "clientd", "run", "--json", "--job-id", "backup-long-1", "--hub", hub.url]
+    words += ["--disk", f"{source}={target}", "--max-rate", "1M", "--state-dir", str(hub.state / "spool")]
+    words += ["--token-file", str(hub.state / "appliance-1.token")]
+    client = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    admin_file = hub.made("ann", "operate")
+    reader = admin_file.read_text().strip()
+
+    def job() -> dict:
+        request = urllib.request.Request(f"{hub.url}/api/v1/jobs/backup-long-1")
+        request.add_header("Authorization", f"Bearer {reader}")
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.load(answer)
+
+    eventually("the hub hears of it", lambda: hub.status("/api/v1/jobs/backup-long-1", reader) == 200)
+    for said in ("asked to stop", None):
+        cancelled = command("cancel", "backup-long-1", "--hub", hub.url, "--token-file", str(admin_file))
+        assert cancelled.returncode == 0, cancelled.stderr
+        assert said is None or said in cancelled.stdout
+    client.communicate(timeout=DEADLINE)
+    assert client.returncode not in (0, None)
+    eventually("it is cancelled", lambda: job()["job"]["status"] == "cancelled")
+    found = job()
+    assert found["job"]["bytes_transferred"] < 8 * MIB
+    kinds = [(event["kind"], event["said_by"]) for event in found["events"]]
+    assert ("cancel", "operator") in kinds
+    assert command("cancel", "nothing", "--hub", hub.url, "--token-file", str(admin_file)).returncode == 6

@@ -13,6 +13,7 @@ from sendensed.config import Config
 from sendensed.core.answer import Answer
 from sendensed.core.batch import Post
 from sendensed.core.model import Job
+from sendensed.intake import Intake
 from sendensed.mailbox import Mailbox
 from sendensed.receipt import Receipt
 from sendensed.store import Store
@@ -46,6 +47,13 @@ class Quiet:
         self.passed.append(name)
 
 
+class Intents(Intake):
+    """The real queue; whoever has a clone of it leaves it open."""
+
+    def clone(self) -> "Intents":
+        return self
+
+
 class Rig:
     """`store` may stand on `memory`; `intents` is the writer's door."""
 
@@ -58,7 +66,7 @@ class Rig:
         self.hearing = Hearing(Clock(NIGHT))
         self.committed: Mailbox[str, Job] = Mailbox()
         self.environment = Quiet()
-        self.intents, self.inbox = trio.open_memory_channel(settings.writer.queue)
+        self.intents = self.inbox = Intents(settings.writer.room)
         self.writer = Writer(self.store, self.hearing, self.committed, settings, self.environment)
 
     def wall(self) -> datetime:
@@ -77,7 +85,7 @@ class Rig:
         """Queues an update without waiting for it."""
         said = {"job_type": "backup", "job_id": job_id, "status": "running", "sequence": sequence, **fields}
         receipt = Receipt()
-        self.intents.send_nowait(Post(Telemetry(**said), self.hearing.clock.now(), receipt))
+        assert self.intents.offer(Post(Telemetry(**said), self.hearing.clock.now(), receipt), 100)
         return receipt
 
     async def send(self, job_id: str, sequence: int | None, **fields: object) -> Answer:

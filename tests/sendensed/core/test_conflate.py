@@ -272,7 +272,7 @@ def test_a_job_is_the_same_after_the_newer_update_alone_as_after_both(before, ol
 
 @given(data=st.data())
 def test_whatever_comes_nothing_taken_is_lost_and_no_bound_is_passed(data):
-    room = Room(count=data.draw(st.integers(3, 8)), bytes=data.draw(st.integers(50, 200)))
+    room = Room(count=data.draw(st.integers(3, 8)), bytes=data.draw(st.integers(60, 200)))
     waiting, taken, posts = Waiting[str](room), [], []
     for _ in range(data.draw(st.integers(0, 40))):
         if data.draw(st.booleans()):
