@@ -16,9 +16,10 @@ import trio
 from schemas.job import ACTIVE
 from sendensed import config
 from sendensed.actors import keeper, reaper
+from sendensed.actors.asks import Ask
 from sendensed.actors.fanout import Fanout
 from sendensed.actors.receiver import Receiver
-from sendensed.actors.writer import Ask, Hearing, Writer
+from sendensed.actors.writer import Hearing, Writer
 from sendensed.clock import Clock
 from sendensed.core.board import FINISHED_KEPT, Board
 from sendensed.core.model import Job

@@ -10,7 +10,8 @@ import structlog
 import trio
 
 from sendensed import config
-from sendensed.actors.writer import Beat, Hearing, Outbox
+from sendensed.actors.asks import Beat, Outbox
+from sendensed.actors.writer import Hearing
 from sendensed.core import staleness
 from sendensed.core.batch import Silence
 from sendensed.store import Store, StoreUnavailable

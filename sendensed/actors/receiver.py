@@ -7,8 +7,9 @@ import trio
 from schemas import batch, telemetry
 from schemas.fault import Invalid
 from schemas.telemetry import Telemetry
+from sendensed.actors.asks import Ask
 from sendensed.actors.lag import Lag
-from sendensed.actors.writer import Ask, Hearing
+from sendensed.actors.writer import Hearing
 from sendensed.core.answer import Answer, Refusal
 from sendensed.core.batch import Cancel, Post
 from sendensed.core.rate import Bucket, Rate, draw

@@ -8,13 +8,12 @@ inbox (Block) ─▶ batch ─▶ plan against cached rows ─▶ save ─▶ re
 import math
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from typing import Protocol
 
-import msgspec
 import structlog
 import trio
 
 from sendensed import config
+from sendensed.actors.asks import Beat, Inbox
 from sendensed.clock import Clock
 from sendensed.core import batch, health, samples
 from sendensed.core.answer import Refusal
@@ -36,31 +35,6 @@ _LANES = 2
 """Batches under way at once: one commits while the next is merged and sent."""
 _NEWEST = 0.1
 """Weight of the newest batch in the usual size of one."""
-
-
-class Beat(msgspec.Struct, frozen=True):
-    """A proof of hearing: it goes through the queue like an update, and asks the store for its time."""
-
-
-Ask = batch.Silence | batch.Cancel | Beat
-"""What goes to the writer besides telemetry."""
-
-
-class Inbox(Protocol):
-    """The writer's end of its queue."""
-
-    def receive_nowait(self) -> "batch.Intent | Beat":
-        """The oldest. Raises trio.WouldBlock, trio.EndOfChannel."""
-
-    async def receive(self) -> "batch.Intent | Beat":
-        """The oldest, once there is one. Raises trio.EndOfChannel."""
-
-
-class Outbox(Protocol):
-    """The other end, for those who may wait."""
-
-    async def send(self, item: Ask, /) -> None:
-        """Returns when there was room."""
 
 
 class Hearing:

@@ -9,9 +9,9 @@ import trio
 from schemas import fault, feed
 from schemas.job import JobDetail, JobList
 from schemas.reading import Health
+from sendensed.actors.asks import Beat
 from sendensed.actors.fanout import Fanout
 from sendensed.actors.receiver import Receiver
-from sendensed.actors.writer import Beat
 from sendensed.config import Config, Feed
 from sendensed.core.board import Board
 from sendensed.net.access import Access
@@ -41,7 +41,7 @@ class Hub:
         self.access = Access(self.tokens, self.rig.settings, self.rig.hearing.clock.now)
         self.fanout = Fanout(Board(0), 0.1)
         self.routes = Routes(
-            receiver=Receiver(self.rig.intents, self.rig.hearing, 8.5),
+            receiver=Receiver(self.rig.intents, self.rig.hearing, 8.5, pace=self.rig.settings.access.pace),
             store=self.rig.store,
             archive=self.rig.archive,
             fanout=self.fanout,

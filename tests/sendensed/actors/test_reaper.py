@@ -4,7 +4,7 @@ import trio
 from trio.testing import wait_all_tasks_blocked
 
 from sendensed.actors import reaper
-from sendensed.actors.writer import Beat
+from sendensed.actors.asks import Beat
 from sendensed.config import Config
 from sendensed.core.batch import Silence
 from sendensed.store import StoreUnavailable

@@ -6,7 +6,7 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from sendensed.actors.writer import Beat
+from sendensed.actors.asks import Beat
 from sendensed.config import Config
 from sendensed.config import Writer as WriterSettings
 from sendensed.core.answer import Refusal
