@@ -31,11 +31,21 @@ class Changes(msgspec.Struct, frozen=True, tag="changes", tag_field="type"):
     jobs: tuple[JobView, ...]
 
 
+class AlarmView(msgspec.Struct, frozen=True):
+    """An open alarm of all hubs: what (`mass_silence`), since when, which hub raised it, and the evidence."""
+
+    kind: str
+    since: datetime
+    raised_by: str
+    detail: str
+
+
 class Tick(msgspec.Struct, frozen=True, tag="tick", tag_field="type"):
-    """Every heartbeat: the hub's clock, by which ages are counted, and whether its database answers."""
+    """Every heartbeat: the hub's clock, by which ages are counted, whether its database answers, open alarms."""
 
     time: datetime
     ready: bool
+    alarms: tuple[AlarmView, ...] = ()
 
 
 class Resync(msgspec.Struct, frozen=True, tag="resync", tag_field="type"):

@@ -33,7 +33,8 @@ class JobView(msgspec.Struct, frozen=True, gc=False):
     four of five runs end between `eta_low_seconds` and `eta_high_seconds`. `last_telemetry_at` is when the hub
     last heard of the job, `last_moved_at` when bytes or phase last advanced. `closed_by` says whose word the
     final state is; `appliance` who sends; `cancel_requested_at` is when an operator asked it to
-    stop; `revision` grows with every change.
+    stop; `revision` grows with every change; `heard_by` is the hub that heard of it last; `not_moving` tells a job
+    that is heard but has not moved for long.
     """
 
     id: str
@@ -66,12 +67,14 @@ class JobView(msgspec.Struct, frozen=True, gc=False):
     eta_basis: EtaBasis | None = None
     appliance: str = ""
     cancel_requested_at: datetime | None = None
+    heard_by: str = ""
+    not_moving: bool = False
 
 
 class EventView(msgspec.Struct, frozen=True, gc=False):
     """One row of a job's history: what changed, who said it, and the position it was said at.
 
-    `kind` is `state`, `attempt`, `phase`, `disk` or `cancel`; `detail` is the evidence as a sentence.
+    `kind` is `state`, `attempt`, `phase`, `disk`, `cancel` or `alarm`; `detail` is the evidence as a sentence.
     """
 
     at: datetime

@@ -18,8 +18,9 @@ from sendensed import config
 from sendensed.actors import keeper, reaper
 from sendensed.actors.asks import Ask
 from sendensed.actors.fanout import Fanout
+from sendensed.actors.hearing import Hearing
 from sendensed.actors.receiver import Receiver
-from sendensed.actors.writer import Hearing, Writer
+from sendensed.actors.writer import Writer
 from sendensed.clock import Clock
 from sendensed.core.board import FINISHED_KEPT, Board
 from sendensed.core.model import Job
@@ -57,7 +58,8 @@ async def run(
     Ready (`task_status`) when it listens and its board is filled. Cancelled, it leaves requests under way
     unanswered; what was acknowledged is committed. The listeners are closed in every case.
     """
-    hearing, board = await _first_look(store)
+    hub = settings.hub or environment.new_id()
+    hearing, board = await _first_look(store, hub, settings)
     fanout = Fanout(board, settings.feed.pace)
     committed: Mailbox[str, Job] = Mailbox()
     intake: Intake[Ask] = Intake(settings.writer.room)
@@ -76,7 +78,7 @@ async def run(
         environment=environment,
         tokens=tokens,
         access=Access(tokens, settings, hearing.clock.now),
-        hub=environment.new_id(),
+        hub=hub,
         database=database,
     )
     server = Server(
@@ -102,10 +104,12 @@ async def run(
                 fanout.close()
 
 
-async def _first_look(store: Store) -> tuple[Hearing, Board]:
+async def _first_look(store: Store, hub: str, settings: config.Config) -> tuple[Hearing, Board]:
     """The store's clock, and a board with the jobs that it holds. Raises SendensedError."""
     try:
-        hearing = Hearing(Clock(await store.now()))
+        hearing = Hearing(Clock(await store.now()), hub, settings.reaper.limits, settings.reaper.mass)
+        began = trio.current_time()
+        hearing.take(await store.beat(hub, settings.reaper.gap, restart=True), began)
         active = await store.jobs(limit=_BOARD_MOST, status=ACTIVE)
         recent = await store.ended(limit=FINISHED_KEPT)
     except StoreUnavailable as error:

@@ -10,10 +10,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from sendensed.core import retention
+from sendensed.core import alarm, health, retention, staleness
 from sendensed.core.conflate import Room
 from sendensed.core.rate import Rate
-from sendensed.core.staleness import Limits
 from sendensed.errors import ConfigError
 
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
@@ -33,10 +32,35 @@ class Reaper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     beat: Annotated[float, Meta(gt=0, le=5)] = 5.0
     """How often the hub proves, through the writer's queue, that it can hear."""
 
+    gap: Seconds = 15.0
+    """Three missed beats: beyond, a hub may not have heard, and its jobs get their grace again."""
+    step: Seconds = 5.0
+    """The database's clock may move by this much between two beats; more restarts the grace as well."""
+    gone_after: Seconds = 900.0
+    """A hub silent for so long has gone: jobs that it was the last to hear may then be failed by others."""
+    unmoved_after: Seconds = 600.0
+    """A job that is heard but has not moved for so long is shown as such; a busy source may pause for minutes."""
+    mass_jobs: Count = 3
+    """Fewer silent jobs than this are their own misfortune."""
+    mass_share: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    """When more than this share of the active jobs is silent, the network is suspected and nobody is failed."""
+    mass_hold: Seconds = 900.0
+    """How long failures are held back then: a switch is replaced or a tunnel is up again by that time."""
+
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> staleness.Limits:
         """The part that the verdict itself rests on."""
-        return Limits(self.stall_after, self.fail_after)
+        return staleness.Limits(self.stall_after, self.fail_after, self.gone_after, self.unmoved_after, self.gap)
+
+    @property
+    def health(self) -> health.Limits:
+        """When a hub's own hearing counts as broken."""
+        return health.Limits(self.gap, self.step)
+
+    @property
+    def mass(self) -> alarm.Limits:
+        """When silence is nobody's own."""
+        return alarm.Limits(self.mass_jobs, self.mass_share, self.mass_hold)
 
 
 class Writer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -132,6 +156,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     listen: str = "127.0.0.1:8082"
     """HOST:PORT. The original sender's tunnel ends at port 8082."""
+    hub: str = ""
+    """The hub's name among those on one database, the same after a restart; '' is HOST:PORT of this machine."""
     open: bool = False
     """Nobody needs a token; loopback addresses only."""
     allow_plaintext: bool = False

@@ -8,8 +8,8 @@ from schemas import batch, telemetry
 from schemas.fault import Invalid
 from schemas.telemetry import Telemetry
 from sendensed.actors.asks import Ask
+from sendensed.actors.hearing import Hearing
 from sendensed.actors.lag import Lag
-from sendensed.actors.writer import Hearing
 from sendensed.core.answer import Answer, Refusal
 from sendensed.core.batch import Cancel, Post
 from sendensed.core.rate import Bucket, Rate, draw

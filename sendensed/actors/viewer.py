@@ -8,10 +8,10 @@ import trio
 from schemas import codec, feed
 from sendensed import config
 from sendensed.actors.fanout import Fanout, Viewer
-from sendensed.actors.writer import Hearing
+from sendensed.actors.hearing import Hearing
 from sendensed.core.board import Entry
 from sendensed.core.model import Job
-from sendensed.core.view import Filter
+from sendensed.core.view import Filter, alarm_view
 
 TRY_AGAIN_LATER = 1013
 """Close code for a viewer that does not read, or that the hub has no room for."""
@@ -85,7 +85,8 @@ async def _follow(socket: Socket, viewer: Viewer, told: int, hearing: Hearing, s
             if fresh:
                 await _send(socket, _changes(fresh), settings)
             if trio.current_time() >= next_tick:
-                tick = feed.Tick(hearing.clock.now(), hearing.is_ready)
+                alarms = tuple(alarm_view(alarm) for alarm in hearing.pulse.alarms)
+                tick = feed.Tick(hearing.clock.now(), hearing.is_ready, alarms)
                 await _send(socket, codec.encode(tick), settings)
                 next_tick = trio.current_time() + settings.heartbeat
     except trio.EndOfChannel:

@@ -14,11 +14,9 @@ import trio
 
 from sendensed import config
 from sendensed.actors.asks import Beat, Inbox
-from sendensed.clock import Clock
-from sendensed.core import batch, health, samples
+from sendensed.actors.hearing import Hearing
+from sendensed.core import batch, samples
 from sendensed.core.answer import Refusal
-from sendensed.core.appliance import Register
-from sendensed.core.gauges import Gauges
 from sendensed.core.model import Job
 from sendensed.environment import Environment
 from sendensed.mailbox import Mailbox
@@ -35,21 +33,6 @@ _LANES = 2
 """Batches under way at once: one commits while the next is merged and sent."""
 _NEWEST = 0.1
 """Weight of the newest batch in the usual size of one."""
-
-
-class Hearing:
-    """The hub's clock, health and measures, and whom it hears, kept by the writer and read by others."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self.gauges = Gauges(trio.current_time())
-        self.appliances = Register()
-        self.health = health.Health(clock.now(), trio.current_time())
-
-    @property
-    def is_ready(self) -> bool:
-        """Whether the store has answered a beat lately."""
-        return health.is_hearing(self.health, trio.current_time())
 
 
 class Writer:
@@ -144,19 +127,21 @@ class Writer:
 
     async def _beat(self) -> None:
         """Proves that the hub can hear: the store answers, and no commit has failed lately for good."""
-        if trio.current_time() - self._failed_at <= health.LONGEST_GAP:
+        hearing, limits = self._hearing, self._settings.reaper.health
+        if trio.current_time() - self._failed_at <= limits.gap:
             return
-        began = trio.current_time()
+        before, at = hearing.health, trio.current_time()
         try:
-            now = await self._store.now()
+            pulse = await self._store.beat(hearing.hub, limits.gap, restart=not hearing.is_ready)
+            step = hearing.clock.sync(pulse.now)
+            if abs(step) > limits.step:
+                pulse = await self._store.beat(hearing.hub, limits.gap, restart=True)
         except StoreUnavailable as error:
             log.warning("beat not answered", reason=str(error))
             return
-        step = self._hearing.clock.sync(now)
-        before, at = self._hearing.health, trio.current_time()
-        self._hearing.gauges.database.add(at, (at - began,))
-        self._hearing.health = health.beat(before, now, at, step)
-        if self._hearing.health.healthy_since != before.healthy_since:
+        hearing.take(pulse, at)
+        hearing.gauges.database.add(at, (trio.current_time() - at,))
+        if hearing.health.healthy_since != before.healthy_since:
             log.warning("hearing was broken, every job gets its grace", gap=at - before.beat_at, step=step)
 
     async def _write(self, intents: Sequence[batch.Intent]) -> None:
@@ -192,11 +177,7 @@ class Writer:
         self._settle([attempted[job_id] for job_id in landed], landed)
         attempted.clear()
         intents = [intent for intent in intents if intent.job_id not in landed]
-        now = self._hearing.clock.now()
-        hearing = self._hearing
-        limits = self._settings.reaper.limits
-        judge = batch.Judge(now, hearing.health.healthy_since, hearing.is_ready, limits)
-        plans = list(batch.plan(intents, jobs, judge).values())
+        plans = list(batch.plan(intents, jobs, self._hearing.judge()).values())
         await self._environment.failpoint("writer.merged")
         changes = [plan for plan in plans if plan.is_change]
         attempted.update({plan.intents[0].job_id: plan for plan in changes})
@@ -268,6 +249,7 @@ class Writer:
                     again.extend(plan.intents)
                     continue
                 news[stored.id] = stored
+                _log_verdicts(plan)
             for receipt, answer in plan.answers:
                 receipt.settle(answer)
         self._remember(news)
@@ -284,6 +266,14 @@ class Writer:
     def _forget(self, intents: Iterable[batch.Intent]) -> None:
         for intent in intents:
             self._cache.pop(intent.job_id, None)
+
+
+def _log_verdicts(plan: batch.Plan) -> None:
+    for event in plan.events:
+        if event.said_by == "reaper":
+            log.warning(
+                "verdict", job_id=event.job_id, status=event.status, kind=event.kind, evidence=event.detail
+            )
 
 
 def _ids(intents: Iterable[batch.Intent | Beat]) -> set[str]:

@@ -1,5 +1,6 @@
 """Running: a hub in this process, for the commands that need one."""
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 import trio
+from msgspec.structs import replace
 
 from sendensed import app, config
 from sendensed.environment import Environment
@@ -64,6 +66,7 @@ async def open_hub(
     Raises SendensedError where it cannot start.
     """
     stopping = trio.Event()
+    settings = replace(settings, hub=settings.hub or _name_of(listeners[0]))
     try:
         async with open_store(settings, state_dir) as opened, trio.open_nursery() as nursery:
             kept = (opened.store, opened.archive, opened.tokens, opened.database)
@@ -76,6 +79,11 @@ async def open_hub(
     finally:
         for listener in listeners:
             await trio.aclose_forcefully(listener)
+
+
+def _name_of(listener: trio.SocketListener) -> str:
+    """The hub's own name: it is the same after a restart, and no other process has it on this machine."""
+    return f"{socket.gethostname()}:{listener.socket.getsockname()[1]}"
 
 
 def _url(listener: trio.SocketListener) -> str:

@@ -4,7 +4,7 @@ A batch is planned against the jobs as last seen. A row that someone else change
 its guard; its updates are planned again against the row as it is now.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 
 import msgspec
@@ -14,6 +14,7 @@ from schemas.fault import Invalid
 from schemas.telemetry import Acknowledgement, Telemetry
 from sendensed.core import cancel, staleness
 from sendensed.core.answer import Answer, Refusal, Slip
+from sendensed.core.health import HubBeat
 from sendensed.core.job import merge
 from sendensed.core.model import Event, Job
 
@@ -56,13 +57,25 @@ class Cancel(msgspec.Struct, frozen=True, gc=False):
 Intent = Post | Silence | Cancel
 
 
+def _own(job: Job) -> HubBeat | None:
+    """Every job was heard by the hub that judges it."""
+    return None
+
+
 class Judge(msgspec.Struct, frozen=True):
-    """What verdicts on silence rest on."""
+    """What verdicts on silence rest on.
+
+    `ear` finds the row of the hub that heard a job last, None where that is the judge itself; while failures
+    are held (mass silence) no job is failed. `hub` is the judge's name.
+    """
 
     now: datetime
     healthy_since: datetime
     is_hearing: bool
     limits: staleness.Limits
+    is_held: bool = False
+    hub: str = ""
+    ear: Callable[[Job], HubBeat | None] = _own
 
 
 class Plan:
@@ -100,7 +113,7 @@ class Plan:
             self.answers.append((intent.receipt, FOREIGN))
             return
         try:
-            merged = merge(self.job, intent.update, intent.at)
+            merged = merge(self.job, intent.update, intent.at, judge.hub)
         except Invalid as invalid:
             refusal = Refusal(400, invalid.code, invalid.message, invalid.field)
             self.answers.append((intent.receipt, refusal))
@@ -132,7 +145,14 @@ class Plan:
     def _judge(self, judge: Judge) -> None:
         if self.job is None or not judge.is_hearing:
             return
-        verdict = staleness.judge(self.job, judge.now, judge.healthy_since, judge.limits)
+        verdict = staleness.judge(
+            self.job,
+            judge.now,
+            judge.healthy_since,
+            judge.limits,
+            ear=judge.ear(self.job),
+            held=judge.is_held,
+        )
         if verdict is not None:
             self.job = verdict.job
             self.events.extend(verdict.events)

@@ -1,18 +1,40 @@
-"""Health: since when this hub has been able to hear, so that its own trouble is never a job's death.
+"""Health: since when each hub has been able to hear, so that its own trouble is never a job's death.
 
-A beat goes through the writer's own queue to the store and back. A gap between beats, or a step of the
-store's clock, means that telemetry may have gone unheard or been misdated: the time of being healthy starts
-anew, and with it every job's grace.
+A beat goes through the writer's own queue to the store and back, and leaves the hub's row there. A gap between
+beats, or a step of the store's clock, means that telemetry may have gone unheard or been misdated: the time of
+being healthy starts anew, and with it the grace of every job that this hub was the last to hear.
 """
 
-from datetime import datetime
+from collections.abc import Mapping
+from datetime import datetime, timedelta
 
 import msgspec
 
-LONGEST_GAP = 15.0
-"""Seconds between two beats that still count as one healthy stretch: three missed beats."""
-LARGEST_STEP = 5.0
-"""Seconds by which the store's clock may move between two beats against the hub's monotonic one."""
+from sendensed.core.alarm import Alarm
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Seconds between two beats that still count as one healthy stretch, and seconds by which the store's
+    clock may move between two beats against the hub's monotonic one."""
+
+    gap: float = 15.0
+    step: float = 5.0
+
+
+class HubBeat(msgspec.Struct, frozen=True):
+    """One hub's row: healthy since when, and its last beat, both by the store's clock."""
+
+    hub: str
+    healthy_since: datetime
+    beat_at: datetime
+
+
+class Pulse(msgspec.Struct, frozen=True):
+    """What a beat brings back: the store's time, every hub's row, and the alarms that are open."""
+
+    now: datetime
+    hubs: Mapping[str, HubBeat] = {}
+    alarms: tuple[Alarm, ...] = ()
 
 
 class Health(msgspec.Struct, frozen=True):
@@ -22,12 +44,17 @@ class Health(msgspec.Struct, frozen=True):
     beat_at: float
 
 
-def beat(health: Health, now: datetime, at: float, step: float) -> Health:
-    """After a beat that the store answered at `at` with the time `now`, `step` seconds off what was expected."""
-    broken = at - health.beat_at > LONGEST_GAP or abs(step) > LARGEST_STEP
-    return Health(now if broken else health.healthy_since, at)
+def beat(known: HubBeat | None, hub: str, now: datetime, gap: float, *, restart: bool) -> HubBeat:
+    """The hub's row after a beat at `now`; `restart` tells a trouble that only the hub itself knows of."""
+    broken = known is None or restart or not timedelta() <= now - known.beat_at <= timedelta(seconds=gap)
+    return HubBeat(hub, now if known is None or broken else known.healthy_since, now)
 
 
-def is_hearing(health: Health, at: float) -> bool:
-    """Whether the last beat is recent enough to trust the hub's ears."""
-    return at - health.beat_at <= LONGEST_GAP
+def is_beating(hub: HubBeat, now: datetime, gap: float) -> bool:
+    """Whether the hub's last beat, as far as known at `now`, is recent enough to trust its ears."""
+    return (now - hub.beat_at).total_seconds() <= gap
+
+
+def is_hearing(health: Health, at: float, gap: float) -> bool:
+    """Whether this hub's own last beat is recent enough to trust its ears."""
+    return at - health.beat_at <= gap

@@ -27,12 +27,19 @@ def changes(before: Job | None, after: Job, now: datetime, voice: Voice, detail:
         rows.append(_event(after, now, "state", voice, said or _transition(before, after)))
     if before is not None and before.current_phase != after.current_phase and after.status in ACTIVE:
         rows.append(_event(after, now, "phase", voice, f"{before.current_phase} -> {after.current_phase}"))
+    if before is not None and before.not_moving and not after.not_moving and after.status in ACTIVE:
+        rows.append(alarm(after, now, voice, "moves again"))
     known = {} if before is None else {disk.index: disk for disk in before.disks}
     for disk in after.disks:
         old = known.get(disk.index)
         if disk.status and (old is None or old.status != disk.status):
             rows.append(_event(after, now, "disk", voice, _disk_detail(disk)))
     return tuple(rows)
+
+
+def alarm(job: Job, now: datetime, voice: Voice, detail: str) -> Event:
+    """A row that calls for attention, or says that it is over; the job's state stays."""
+    return _event(job, now, "alarm", voice, detail)
 
 
 def _transition(before: Job | None, after: Job) -> str:

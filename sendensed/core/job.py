@@ -37,21 +37,21 @@ class Merged(msgspec.Struct, frozen=True, gc=False):
     command: Command = "continue"
 
 
-def merge(job: Job | None, update: Telemetry, now: datetime) -> Merged:
-    """What `update`, arriving at `now`, does to `job` (None: one that nobody has heard of).
+def merge(job: Job | None, update: Telemetry, now: datetime, hub: str = "") -> Merged:
+    """What `update`, arriving at `now` at this hub, does to `job` (None: one that nobody has heard of).
 
     Raises Invalid where the id belongs to a job of another type. The sender of a job that an operator wants to
     end is told so until it ends.
     """
-    merged = _merge(job, update, now)
+    merged = _merge(job, update, now, hub)
     if merged.job.cancel_requested_at is None or merged.job.status not in ACTIVE or merged.command != "continue":
         return merged
     return replace(merged, command="cancel")
 
 
-def _merge(job: Job | None, update: Telemetry, now: datetime) -> Merged:
+def _merge(job: Job | None, update: Telemetry, now: datetime, hub: str) -> Merged:
     if job is None:
-        return _apply(None, _first(update, now), update, now)
+        return _apply(None, _first(update, now), update, now, hub)
     if job.job_type != update.job_type:
         raise Invalid(
             f"job_type: '{job.id}' is a {job.job_type} job; send it to its own address",
@@ -61,17 +61,17 @@ def _merge(job: Job | None, update: Telemetry, now: datetime) -> Merged:
     if update.attempt < job.attempt:
         return Merged(job, applied=False, reason="superseded", command="superseded")
     if update.attempt > job.attempt:
-        merged = _apply(None, _restarted(job, update), update, now)
+        merged = _apply(None, _restarted(job, update), update, now, hub)
         return replace(merged, events=(history.attempt(job, update.attempt, now), *merged.events))
     if reason := _out_of_order(job, update):
-        return _heard(job, now, reason)
+        return _heard(job, now, hub, reason)
     if _is_of_finished_disk(job, update):
-        return _heard(job, now, "late")
+        return _heard(job, now, hub, "late")
     if job.closed_by in ("sender", "operator"):
         if not _opens_next_disk(job, update):
             return Merged(job, applied=False, reason="final", command=_last_word(job))
-        return _apply(job, _reopened(job), update, now)
-    return _apply(job, job, update, now)
+        return _apply(job, _reopened(job), update, now, hub)
+    return _apply(job, job, update, now, hub)
 
 
 def _first(update: Telemetry, now: datetime) -> Job:
@@ -100,11 +100,11 @@ def _out_of_order(job: Job, update: Telemetry) -> str | None:
     return "duplicate" if update.sequence == job.sequence else None
 
 
-def _heard(job: Job, now: datetime, reason: str) -> Merged:
+def _heard(job: Job, now: datetime, hub: str, reason: str) -> Merged:
     """A duplicate or out-of-date update: it changes no number, but it proves life."""
     if job.closed_by in ("sender", "operator"):
         return Merged(job, applied=False, reason=reason, command=_last_word(job))
-    heard = replace(job, last_telemetry_at=now)
+    heard = replace(job, last_telemetry_at=now, heard_by=hub)
     if job.status != "stalled":
         return Merged(heard, applied=False, reason=reason)
     revived = _timed(replace(heard, status="running" if job.started_at else "pending"))
@@ -155,7 +155,7 @@ def _reopened(job: Job) -> Job:
     )
 
 
-def _apply(before: Job | None, job: Job, update: Telemetry, now: datetime) -> Merged:
+def _apply(before: Job | None, job: Job, update: Telemetry, now: datetime, hub: str) -> Merged:
     """An update that is next in order, on a job made ready for it; `before` is None where the attempt begins."""
     status = _next_state(job, update)
     after = _with_numbers(_with_words(job, update, status), update)
@@ -166,6 +166,8 @@ def _apply(before: Job | None, job: Job, update: Telemetry, now: datetime) -> Me
         sequence=update.sequence if update.sequence is not None else job.sequence,
         sent_at=update.timestamp,
         last_telemetry_at=now,
+        heard_by=hub,
+        not_moving=job.not_moving and not moved and status in ACTIVE,
         last_moved_at=now if moved else job.last_moved_at,
         started_at=job.started_at or (now if status != "pending" else None),
         completed_at=None if status in ACTIVE else now,
@@ -278,4 +280,6 @@ def close(job: Job, status: State, error: str | None, now: datetime) -> Job:
     """The job with the reaper's verdict, `stalled` or `failed`."""
     if status == "stalled":
         return _timed(replace(job, status="stalled"))
-    return _timed(replace(job, status=status, error_message=error, closed_by="reaper", completed_at=now))
+    return _timed(
+        replace(job, status=status, error_message=error, closed_by="reaper", completed_at=now, not_moving=False)
+    )

@@ -64,7 +64,8 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     `last_moved_at` is when bytes or phase last advanced. `total_bytes` 0 is unknown. `serial_disks` is True
     where the disks are the hub's own count of an original sender's disks, which come one after another;
     `disk_ended_at` is then the sender's clock at the end of the last finished one. `sender_error` is what the
-    sender last said was wrong; a verdict of the reaper stands over it in `error_message`.
+    sender last said was wrong; a verdict of the reaper stands over it in `error_message`. `heard_by` is the hub
+    that heard of the job last; `not_moving` is the reaper's word that it is heard but does not move.
     """
 
     id: str
@@ -101,6 +102,8 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     sender_error: str | None = None
     appliance: str = ""
     cancel_requested_at: datetime | None = None
+    heard_by: str = ""
+    not_moving: bool = False
     revision: int = 0
 
 

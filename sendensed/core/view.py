@@ -4,7 +4,9 @@ from collections.abc import Collection
 
 import msgspec
 
+from schemas.feed import AlarmView
 from schemas.job import DiskView, EventView, JobView
+from sendensed.core.alarm import Alarm
 from sendensed.core.model import Event, Job
 
 
@@ -67,7 +69,14 @@ def job_view(job: Job) -> JobView:
             )
             for disk in job.disks
         ),
+        heard_by=job.heard_by,
+        not_moving=job.not_moving,
     )
+
+
+def alarm_view(alarm: Alarm) -> AlarmView:
+    """The alarm as it goes out."""
+    return AlarmView(alarm.kind, alarm.since, alarm.raised_by, alarm.detail)
 
 
 def event_view(event: Event) -> EventView:

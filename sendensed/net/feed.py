@@ -10,7 +10,7 @@ from schemas.query import FeedQuery
 from sendensed import config
 from sendensed.actors import viewer
 from sendensed.actors.fanout import Fanout
-from sendensed.actors.writer import Hearing
+from sendensed.actors.hearing import Hearing
 from sendensed.core.answer import Refusal
 from sendensed.core.auth import Caller
 from sendensed.core.model import Job

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from schemas.job import ACTIVE
 from schemas.query import MachineQuery, MachinesQuery
 from schemas.reading import ApplianceList, ApplianceView, MachineDetail, MachineList, Summary
-from sendensed.actors.writer import Hearing
+from sendensed.actors.hearing import Hearing
 from sendensed.core import listing, machine, summary, view
 from sendensed.core.listing import Mark, Query
 from sendensed.net import query

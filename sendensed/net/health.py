@@ -8,8 +8,8 @@ from schemas import __version__
 from schemas.reading import Figures
 from schemas.reading import Health as HealthView
 from sendensed.actors.fanout import Fanout
+from sendensed.actors.hearing import Hearing
 from sendensed.actors.receiver import Receiver
-from sendensed.actors.writer import Hearing
 from sendensed.net.http import Request, Response
 from sendensed.net.route import Route, json
 

@@ -8,7 +8,7 @@ from schemas.job import JobDetail, JobList
 from schemas.query import JobsQuery, SamplesQuery
 from schemas.reading import Samples
 from sendensed import config
-from sendensed.actors.writer import Hearing
+from sendensed.actors.hearing import Hearing
 from sendensed.core import listing, prediction, samples, view
 from sendensed.core.listing import Query
 from sendensed.net import query

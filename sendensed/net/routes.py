@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from sendensed import config
 from sendensed.actors.fanout import Fanout
+from sendensed.actors.hearing import Hearing
 from sendensed.actors.receiver import DRAINING, Receiver
-from sendensed.actors.writer import Hearing
 from sendensed.core.answer import Refusal
 from sendensed.core.auth import Caller
 from sendensed.environment import Environment

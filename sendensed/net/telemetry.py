@@ -8,8 +8,8 @@ from schemas import batch
 from schemas.batch import BatchAnswer, BatchBody, BatchResult
 from schemas.fault import FaultDetail, Invalid
 from schemas.telemetry import Acknowledgement
+from sendensed.actors.hearing import Hearing
 from sendensed.actors.receiver import Receiver
-from sendensed.actors.writer import Hearing
 from sendensed.core.answer import Answer, Refusal, refusal
 from sendensed.net.http import Request, Response
 from sendensed.net.limits import Limits

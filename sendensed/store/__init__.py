@@ -10,6 +10,8 @@ from typing import Protocol
 
 import msgspec
 
+from sendensed.core.alarm import Alarm
+from sendensed.core.health import Pulse
 from sendensed.core.model import Event, Job
 
 
@@ -72,6 +74,24 @@ class Store(Protocol):
 
         One that was heard in the future, by a clock that has stepped back since, is among them.
         """
+
+    async def unmoved(self, before: datetime) -> list[Job]:
+        """Running jobs that have not moved since `before` and are not marked so, longest first."""
+
+    async def active(self) -> int:
+        """How many jobs may still be heard of."""
+
+    async def beat(self, hub: str, gap: float, *, restart: bool) -> Pulse:
+        """Writes the hub's row as `core.health.beat` has it, by the store's clock; returns what all hubs know.
+
+        Rows of hubs that have been silent for a day are dropped.
+        """
+
+    async def raise_alarm(self, alarm: Alarm) -> Alarm:
+        """Opens the alarm unless one of its kind is open; returns the open one, whoever raised it."""
+
+    async def clear_alarm(self, alarm: Alarm, until: datetime) -> bool:
+        """Closes the alarm; True where this call did it, so that of many hubs one says so."""
 
     async def ended(self, *, limit: int) -> list[Job]:
         """Jobs that have ended, with their disks, latest end first."""

@@ -10,7 +10,8 @@ import trio
 
 from schemas.job import ACTIVE, State
 from schemas.reading import Sample
-from sendensed.core import samples
+from sendensed.core import health, samples
+from sendensed.core.alarm import Alarm
 from sendensed.core.model import Event, Job
 from sendensed.store import Change, RowRefused, rows
 
@@ -33,6 +34,8 @@ class MemoryStore:
         self._jobs: dict[str, Job] = {}
         self._events: dict[str, deque[Event]] = {}
         self._samples: dict[str, deque[Sample]] = {}
+        self._hubs: dict[str, health.HubBeat] = {}
+        self._alarms: dict[str, Alarm] = {}
 
     async def now(self) -> datetime:
         """The clock it was given."""
@@ -109,6 +112,42 @@ class MemoryStore:
             found = (one for one in events if one.at >= events_from)
             self._events[job_id] = deque(found, maxlen=rows.EVENTS_SHOWN)
 
+    async def unmoved(self, before: datetime) -> list[Job]:
+        """Running jobs that have not moved since `before` and are not marked so, longest first."""
+        await trio.lowlevel.checkpoint()
+        running = [job for job in self._jobs.values() if job.status == "running" and not job.not_moving]
+        found = [job for job in running if _moved(job) < before]
+        found.sort(key=lambda job: (_moved(job), job.id.encode()))
+        return found
+
+    async def active(self) -> int:
+        """How many jobs may still be heard of."""
+        await trio.lowlevel.checkpoint()
+        return sum(job.status in ACTIVE for job in self._jobs.values())
+
+    async def beat(self, hub: str, gap: float, *, restart: bool) -> health.Pulse:
+        """Keeps the hub's row; returns what all hubs know."""
+        await trio.lowlevel.checkpoint()
+        now = self._now()
+        oldest = now - timedelta(days=1)
+        self._hubs = {name: row for name, row in self._hubs.items() if name == hub or row.beat_at >= oldest}
+        self._hubs[hub] = health.beat(self._hubs.get(hub), hub, now, gap, restart=restart)
+        return health.Pulse(now, dict(self._hubs), tuple(self._alarms.values()))
+
+    async def raise_alarm(self, alarm: Alarm) -> Alarm:
+        """Opens the alarm unless one of its kind is open; returns the open one."""
+        await trio.lowlevel.checkpoint()
+        return self._alarms.setdefault(alarm.kind, alarm)
+
+    async def clear_alarm(self, alarm: Alarm, until: datetime) -> bool:
+        """Closes the alarm; True where this call did it."""
+        await trio.lowlevel.checkpoint()
+        found = self._alarms.get(alarm.kind)
+        if found is None or found.since != alarm.since:
+            return False
+        del self._alarms[alarm.kind]
+        return True
+
     def _revision(self, job_id: str) -> int:
         job = self._jobs.get(job_id)
         return job.revision if job else 0
@@ -116,6 +155,10 @@ class MemoryStore:
 
 def _heard(job: Job) -> datetime:
     return job.last_telemetry_at or job.created_at
+
+
+def _moved(job: Job) -> datetime:
+    return job.last_moved_at or job.created_at
 
 
 def _refuse(change: Change) -> None:

@@ -5,12 +5,17 @@ from datetime import datetime
 
 import msgspec
 
+from sendensed.core.alarm import Alarm
+from sendensed.core.health import Pulse
 from sendensed.core.model import Event, Job
 from sendensed.store import Change, RowRefused, bridge, rows
+from sendensed.store import hub_statements as hub_sql
 from sendensed.store import statements as sql
 
 _encode = msgspec.json.Encoder().encode
 _decode_jobs = msgspec.json.Decoder(list[Job]).decode
+_decode_pulse = msgspec.json.Decoder(Pulse).decode
+_decode_alarm = msgspec.json.Decoder(Alarm).decode
 _decode_found = msgspec.json.Decoder(tuple[Job, tuple[Event, ...]]).decode
 
 
@@ -77,6 +82,29 @@ class PostgresStore:
     async def silent(self, before: datetime) -> list[Job]:
         """Active jobs not heard of since `before`, longest silent first."""
         return await self._jobs(sql.SILENT, before)
+
+    async def unmoved(self, before: datetime) -> list[Job]:
+        """Running jobs that have not moved since `before` and are not marked so, longest first."""
+        return await self._jobs(sql.UNMOVED, before)
+
+    async def active(self) -> int:
+        """How many jobs may still be heard of."""
+        count: int = await self._pool.fetchval(hub_sql.COUNT_ACTIVE, timeout=self._timeout)
+        return count
+
+    async def beat(self, hub: str, gap: float, *, restart: bool) -> Pulse:
+        """Writes the hub's row; returns what all hubs know."""
+        return _decode_pulse(await self._pool.fetchval(hub_sql.BEAT, hub, gap, restart, timeout=self._timeout))
+
+    async def raise_alarm(self, alarm: Alarm) -> Alarm:
+        """Opens the alarm unless one of its kind is open; returns the open one."""
+        said = (alarm.kind, alarm.since, alarm.raised_by, alarm.detail)
+        return _decode_alarm(await self._pool.fetchval(hub_sql.RAISE_ALARM, *said, timeout=self._timeout))
+
+    async def clear_alarm(self, alarm: Alarm, until: datetime) -> bool:
+        """Closes the alarm; True where this call did it."""
+        said = (alarm.kind, alarm.since, until)
+        return bool(await self._pool.fetchval(hub_sql.CLEAR_ALARM, *said, timeout=self._timeout))
 
     async def _jobs(self, statement: str, *args: object) -> list[Job]:
         return _decode_jobs(await self._pool.fetchval(statement, *args, timeout=self._timeout))

@@ -37,6 +37,7 @@ _TYPES = {
     "meter": "jsonb",
     "disks": "jsonb",
     "serial_disks": "boolean",
+    "not_moving": "boolean",
 }
 """The columns' types; all others are text."""
 
@@ -143,6 +144,13 @@ SILENT = as_json(
             OR coalesce(last_telemetry_at, created_at) > clock_timestamp() + interval '{STEP:g} seconds'
         )""",
     "coalesce(j.last_telemetry_at, j.created_at), j.id",
+)
+
+UNMOVED = as_json(
+    """
+        SELECT * FROM backup_jobs
+        WHERE status = 'running' AND NOT not_moving AND coalesce(last_moved_at, created_at) < $1""",
+    "coalesce(j.last_moved_at, j.created_at), j.id",
 )
 
 ENDED = as_json(

@@ -99,6 +99,8 @@ def jobs(**fixed) -> st.SearchStrategy[Job]:
         "sender_error": st.none() | text,
         "appliance": text,
         "cancel_requested_at": st.none() | times,
+        "heard_by": text,
+        "not_moving": st.booleans(),
         "revision": st.just(0),
     }
     unknown = set(Job.__struct_fields__) ^ set(fields)

@@ -67,6 +67,21 @@ class FaultyStore:
     async def silent(self, before):
         return await self._call("silent", before)
 
+    async def unmoved(self, before):
+        return await self._call("unmoved", before)
+
+    async def active(self):
+        return await self._call("active")
+
+    async def beat(self, hub, gap, *, restart):
+        return await self._call("beat", hub, gap, restart=restart)
+
+    async def raise_alarm(self, alarm):
+        return await self._call("raise_alarm", alarm)
+
+    async def clear_alarm(self, alarm, until):
+        return await self._call("clear_alarm", alarm, until)
+
     async def ended(self, *, limit):
         return await self._call("ended", limit=limit)
 

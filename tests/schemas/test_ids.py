@@ -43,5 +43,5 @@ def test_times_go_out_in_utc_with_z():
 
 def test_frames_are_told_apart_by_their_type():
     frame = feed.Tick(datetime(2026, 11, 23, tzinfo=UTC), ready=True)
-    assert codec.encode(frame) == b'{"type":"tick","time":"2026-11-23T00:00:00Z","ready":true}'
+    assert codec.encode(frame) == b'{"type":"tick","time":"2026-11-23T00:00:00Z","ready":true,"alarms":[]}'
     assert feed.decode(codec.encode(frame)) == frame

@@ -7,7 +7,8 @@ from hashlib import sha512
 import trio
 
 from schemas.telemetry import Telemetry
-from sendensed.actors.writer import Hearing, Writer
+from sendensed.actors.hearing import Hearing
+from sendensed.actors.writer import Writer
 from sendensed.clock import Clock
 from sendensed.config import Config
 from sendensed.core.answer import Answer
@@ -57,13 +58,15 @@ class Intents(Intake):
 class Rig:
     """`store` may stand on `memory`; `intents` is the writer's door."""
 
-    def __init__(self, settings: Config, store: Store | None = None, memory: MemoryStore | None = None) -> None:
+    def __init__(
+        self, settings: Config, store: Store | None = None, memory: MemoryStore | None = None, hub: str = "hub"
+    ) -> None:
         self.started = trio.current_time()
         self.memory = memory or MemoryStore(self.wall)
         self.store = store or self.memory
         self.archive = MemoryArchive(self.memory)
         self.settings = settings
-        self.hearing = Hearing(Clock(NIGHT))
+        self.hearing = Hearing(Clock(NIGHT), hub, settings.reaper.limits, settings.reaper.mass)
         self.committed: Mailbox[str, Job] = Mailbox()
         self.environment = Quiet()
         self.intents = self.inbox = Intents(settings.writer.room)
@@ -76,6 +79,10 @@ class Rig:
     @asynccontextmanager
     async def running(self):
         """The writer at work; at the end its inbox closes and it has to return."""
+        began = trio.current_time()
+        pulse = await self.memory.beat(self.hearing.hub, self.settings.reaper.gap, restart=True)
+        self.hearing.clock.sync(pulse.now)
+        self.hearing.take(pulse, began)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self.writer.run, self.inbox)
             with self.intents:
@@ -93,5 +100,5 @@ class Rig:
         return await self.post(job_id, sequence, **fields).wait()
 
     async def stored(self, job_id: str) -> Job:
-        found = await self.memory.job(job_id)
+        found = await self.store.job(job_id)
         return found[0]

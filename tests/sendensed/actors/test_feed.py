@@ -11,7 +11,7 @@ from schemas import fault, feed
 from schemas.telemetry import Acknowledgement
 from sendensed.actors import receiver, viewer
 from sendensed.actors.fanout import Fanout
-from sendensed.actors.writer import Hearing
+from sendensed.actors.hearing import Hearing
 from sendensed.clock import Clock
 from sendensed.config import Config, Writer
 from sendensed.core.board import Board

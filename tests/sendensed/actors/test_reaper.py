@@ -61,7 +61,7 @@ async def test_while_the_store_does_not_answer_nobody_is_judged_and_afterwards_e
     async with rig.running() as nursery:
         await rig.send("a", 1)
         nursery.start_soon(reaper.run, rig.store, rig.intents.clone(), rig.hearing, rig.settings.reaper)
-        store.fail("now", StoreUnavailable("away"), times=100)
+        store.fail("beat", StoreUnavailable("away"), times=100)
         await pass_time(mock_clock, 400)
         assert (await rig.stored("a")).status == "running"
         store.mend()

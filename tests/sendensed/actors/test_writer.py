@@ -222,7 +222,7 @@ async def test_a_beat_takes_the_stores_time_and_a_gap_between_beats_breaks_the_h
 
 
 async def test_a_beat_that_the_store_does_not_answer_proves_nothing(mock_clock):
-    with faulty().fail("now", GONE) as store:
+    with faulty().fail("beat", GONE) as store:
         rig = rig_on(store)
         async with rig.running():
             mock_clock.jump(16)

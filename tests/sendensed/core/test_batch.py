@@ -7,9 +7,10 @@ from msgspec.structs import replace
 
 from schemas.telemetry import Telemetry
 from sendensed.core import batch, board, staleness
+from sendensed.core.alarm import Alarm
 from sendensed.core.answer import Answer, Refusal
 from sendensed.core.model import Job
-from sendensed.core.view import Filter, event_view
+from sendensed.core.view import Filter, alarm_view, event_view
 
 NIGHT = datetime(2026, 11, 23, 2, 0, 0, tzinfo=UTC)
 JUDGE = batch.Judge(NIGHT + timedelta(seconds=100), NIGHT, True, staleness.Limits())
@@ -183,4 +184,14 @@ def test_history_rows_go_out_with_all_they_hold():
         "running",
         4,
         5,
+    )
+
+
+def test_an_alarm_goes_out_as_it_is():
+    shown = alarm_view(Alarm("mass_silence", NIGHT, "hub-1", "3 of 4 jobs"))
+    assert (shown.kind, shown.since, shown.raised_by, shown.detail) == (
+        "mass_silence",
+        NIGHT,
+        "hub-1",
+        "3 of 4 jobs",
     )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from schemas import fault, telemetry
 from schemas.telemetry import Telemetry
@@ -41,6 +42,14 @@ class Run:
 
     def fall_silent(self, seconds: float) -> None:
         self.now += timedelta(seconds=seconds)
+        verdict = staleness.judge(self.job, self.now, START, staleness.Limits())
+        self.job = verdict.job
+        self.events += verdict.events
+
+    def fall_still(self, seconds: float) -> None:
+        """The job is heard, but does not move."""
+        self.now += timedelta(seconds=seconds)
+        self.job = replace(self.job, last_telemetry_at=self.now)
         verdict = staleness.judge(self.job, self.now, START, staleness.Limits())
         self.job = verdict.job
         self.events += verdict.events
@@ -647,3 +656,34 @@ def test_every_order_of_three_updates_gives_the_same_end():
             run.take(update)
         ends.add((run.job.status, run.job.bytes_transferred, run.job.sequence))
     assert ends == {("completed", 9, 2)}
+
+
+def test_a_job_that_moves_again_is_no_longer_shown_as_not_moving_and_its_history_says_so():
+    run = Run()
+    run.send(status="running", sequence=1, bytes_transferred=5)
+    run.fall_still(600)
+    assert run.job.not_moving
+    run.send(status="running", sequence=2, bytes_transferred=5)
+    assert run.job.not_moving
+    run.send(status="running", sequence=3, bytes_transferred=6)
+    assert not run.job.not_moving
+    assert [(event.said_by, event.detail) for event in run.events if event.kind == "alarm"] == [
+        ("reaper", "heard, but not moved for 10m05s, phase pending"),
+        ("sender", "moves again"),
+    ]
+
+
+def test_a_job_that_ends_without_moving_again_is_no_longer_shown_as_not_moving():
+    run = Run()
+    run.send(status="running", sequence=1, bytes_transferred=5)
+    run.fall_still(600)
+    run.send(status="failed", sequence=2)
+    assert not run.job.not_moving
+    assert "moves again" not in [event.detail for event in run.events]
+
+
+def test_each_update_names_the_hub_that_heard_it():
+    first = merge(None, Telemetry(job_type="backup", job_id="vm-1", status="running", sequence=1), START, "hub-a")
+    assert first.job.heard_by == "hub-a"
+    again = Telemetry(job_type="backup", job_id="vm-1", status="running", sequence=1)
+    assert merge(first.job, again, at(5), "hub-b").job.heard_by == "hub-b"
