@@ -39,7 +39,7 @@ from clientd.config import SENDER, Settings, TelemetrySettings
 from clientd.core import job as state
 from clientd.core.checkpoint import Checkpoints
 from clientd.core.order import Order
-from clientd.core.outbox import Outbox, Update
+from clientd.core.outbox import LAST, Outbox, Update
 from clientd.core.spool import Limits
 from clientd.disk.protocol import Disks
 from clientd.disk.tally import DiskTally
@@ -164,6 +164,8 @@ async def run_job(
                 show=show,
             )
             stops.hurry(trio.current_time() + settings.telemetry.final_wait)
+        if delivery.superseded:
+            outbox.forget((attempt, LAST))
         kept = await _kept(outbox, settings.telemetry.spool_answer)
         if not delivery.end_known and not delivery.superseded:
             then = "the next clientd delivers it, or clientd flush" if kept else None

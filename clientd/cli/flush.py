@@ -3,10 +3,12 @@
 import argparse
 import os
 import sys
+from collections.abc import Callable
 
+import msgspec
 import trio
 
-from clientd import app, logs
+from clientd import app, daemon, logs
 from clientd.actors.courier import Left
 from clientd.cli import options
 from clientd.config import SENDER, TelemetrySettings
@@ -16,6 +18,16 @@ from clientd.errors import SpoolUnavailable
 from clientd.net.hub import HttpHub
 from clientd.state.directory import state_directory
 from schemas import codec
+
+_GRACE = 1.0
+"""Seconds from a signal to the end at the latest: nothing is lost by stopping."""
+
+
+class Flushed(msgspec.Struct, frozen=True):
+    """What was delivered, and what the spool still holds."""
+
+    delivered: int
+    holding: Holding
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -27,34 +39,47 @@ def run(arguments: argparse.Namespace) -> int:
     settings = TelemetrySettings(final_wait=arguments.final_wait)
     logs.configure(arguments.log_format, sys.stderr, environment)
 
-    async def deliver() -> tuple[int, Holding | None]:
+    async def work(stops: app.Stops, ended: Callable[[Flushed | None], None]) -> None:
+        stops.hurry(trio.current_time() + settings.final_wait)
         async with (
             HttpHub(url, sender=SENDER, settings=settings, token=token) as hub,
             app.open_keeper(folder, environment=environment, settings=settings) as keeper,
         ):
             left = Left(keeper, settings, once=True)
-            with trio.move_on_after(settings.final_wait):
+            with stops.patience:
                 await app.deliver_left(left, hub, environment=environment, settings=settings)
             with trio.move_on_after(settings.spool_answer):
                 await keeper.settled()
             try:
-                return left.delivered, await keeper.holding()
+                ended(Flushed(left.delivered, await keeper.holding()))
             except SpoolUnavailable:  # the keeper has said so
-                return left.delivered, None
+                ended(None)
 
-    delivered, holding = trio.run(deliver)
-    if holding is None:
-        return 1
-    said = {"delivered": delivered, "waiting": holding.waiting, "aside": holding.aside}
-    print(codec.encode(said).decode() if arguments.json else sentence(delivered, holding))
-    return 0 if holding.waiting == 0 else 1
+    def say(ended: daemon.Ended[Flushed | None]) -> None:
+        if ended.outcome is not None:
+            print(_json(ended.outcome) if arguments.json else sentence(ended.outcome))
+
+    return daemon.run(work, grace=_GRACE, say=say, code=_exit_code)
 
 
-def sentence(delivered: int, holding: Holding) -> str:
+def sentence(flushed: Flushed) -> str:
     """For people."""
-    said = f"{delivered} events delivered, {holding.waiting} wait"
+    holding = flushed.holding
+    said = f"{flushed.delivered} events delivered, {holding.waiting} wait"
     if holding.waiting:
         said += f" (of {holding.jobs} jobs)"
     if holding.aside:
         said += f", {holding.aside} were refused by the hub and are kept aside"
     return said
+
+
+def _json(flushed: Flushed) -> str:
+    holding = flushed.holding
+    said = {"delivered": flushed.delivered, "waiting": holding.waiting, "aside": holding.aside}
+    return codec.encode(said).decode()
+
+
+def _exit_code(ended: daemon.Ended[Flushed | None]) -> int:
+    if ended.outcome is not None and ended.outcome.holding.waiting == 0:
+        return 0
+    return daemon.exit_code(ended.signal) if ended.signal else 1
