@@ -2,6 +2,7 @@
 
     http connections ──┐ intake: a filling queue conflates, a full one is answered 503 at the door
     reaper ── Block ───┴──▶ writer ──▶ committed, Latest ──▶ fan-out ──▶ mailbox per viewer, Latest ──▶ websocket
+    store: what other hubs committed ──▶ notifier ──▶ fan-out
     keeper ──▶ archive: appliances, and the days of the history
 
 Stopping: the sources end first (listener, reaper, keeper, idle connections) and viewers are told `bye`, then the
@@ -19,6 +20,7 @@ from sendensed.actors import keeper, reaper
 from sendensed.actors.asks import Ask
 from sendensed.actors.fanout import Fanout
 from sendensed.actors.hearing import Hearing
+from sendensed.actors.notifier import Notifier
 from sendensed.actors.receiver import Receiver
 from sendensed.actors.writer import Writer
 from sendensed.clock import Clock
@@ -33,10 +35,13 @@ from sendensed.net.access import Access
 from sendensed.net.assets import Assets
 from sendensed.net.routes import Routes
 from sendensed.net.server import Server
+from sendensed.net.ws import text_frame
 from sendensed.store import Store, StoreUnavailable
 from sendensed.store.archive import Archive
 from sendensed.store.tokens import Tokens
 
+_FUTURE = 2**62
+"""A position that nothing has been committed at yet: asks for the present one alone."""
 _BOARD_MOST = 100_000
 """Active jobs that a hub shows: far more than it is built for."""
 
@@ -60,7 +65,8 @@ async def run(
     """
     hub = settings.hub or environment.new_id()
     hearing, board = await _first_look(store, hub, settings)
-    fanout = Fanout(board, settings.feed.pace)
+    fanout = Fanout(board, settings.feed.pace, text_frame)
+    notifier = Notifier(store, fanout, hearing, settings.feed)
     committed: Mailbox[str, Job] = Mailbox()
     intake: Intake[Ask] = Intake(settings.writer.room)
     writer = Writer(store, hearing, committed, settings, environment)
@@ -72,6 +78,7 @@ async def run(
         store=store,
         archive=archive,
         fanout=fanout,
+        notifier=notifier,
         hearing=hearing,
         assets=Assets(),
         settings=settings,
@@ -93,6 +100,7 @@ async def run(
                 serve = partial(trio.serve_listeners, handler_nursery=connections)
                 await sources.start(serve, server.serve_connection, listeners)
                 sources.start_soon(reaper.run, store, intake, hearing, settings.reaper)
+                sources.start_soon(notifier.run)
                 sources.start_soon(keeper.run, archive, hearing.appliances, settings.history)
                 task_status.started()
                 await stopping.wait()
@@ -110,10 +118,13 @@ async def _first_look(store: Store, hub: str, settings: config.Config) -> tuple[
         hearing = Hearing(Clock(await store.now()), hub, settings.reaper.limits, settings.reaper.mass)
         began = trio.current_time()
         hearing.take(await store.beat(hub, settings.reaper.gap, restart=True), began)
+        position = (await store.changes(_FUTURE)).position
         active = await store.jobs(limit=_BOARD_MOST, status=ACTIVE)
         recent = await store.ended(limit=FINISHED_KEPT)
+        changes = await store.changes(position)
     except StoreUnavailable as error:
         raise SendensedError(f"the database does not answer: {error}; is it running?") from error
-    board = Board(sequence=int(hearing.clock.now().timestamp() * 1000))  # above all that an earlier hub gave out
-    board.publish(reversed([*active, *recent]))
+    board = Board(position)
+    board.publish(reversed([*active, *recent]), changed=position - 1)
+    board.settle(position, ((row.id, row.revision, row.changed) for row in changes.rows))
     return hearing, board

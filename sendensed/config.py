@@ -98,6 +98,8 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Seconds between two ticks."""
     pace: Seconds = 0.1
     """Shortest time between two frames to a viewer: faster than an eye, slower than the commits."""
+    reread: Seconds = 1.0
+    """How often other hubs' commits are looked for, were their hints lost."""
     viewers: Count = 1_000
     """Viewers at once; more are told to come back."""
     write_deadline: Seconds = 10.0
@@ -170,8 +172,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the embedded PostgreSQL lives; '' is the service's own, or one in the user's home."""
     database: str = ""
     """DSN of a PostgreSQL 15 or newer; '' runs the embedded one."""
-    pool: Count = 4
-    """Database connections: one writes, the others read."""
+    pool: Count = 5
+    """Database connections: two write, one listens, the others read."""
     answer_deadline: Seconds = 8.5
     """Senders give up at 10 s; an answer, or 503, comes before."""
     reaper: Reaper = Reaper()

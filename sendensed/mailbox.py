@@ -37,6 +37,11 @@ class Mailbox(Generic[K, V]):
         self._closed = True
         self._wake.set()
 
+    def drain(self) -> dict[K, V]:
+        """Takes what is there, be it nothing. Never waits."""
+        taken, self._slots = self._slots, {}
+        return taken
+
     async def take(self) -> dict[K, V]:
         """Returns all that is there, once there is something.
 
@@ -48,5 +53,4 @@ class Mailbox(Generic[K, V]):
                 raise trio.EndOfChannel
             self._wake = trio.Event()
             await self._wake.wait()
-        taken, self._slots = self._slots, {}
-        return taken
+        return self.drain()

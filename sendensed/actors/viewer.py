@@ -1,17 +1,18 @@
 """Viewer: one websocket's side of the feed. Hello, snapshot or the missed changes, then changes and ticks."""
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Collection
 from typing import Protocol
 
 import trio
 
 from schemas import codec, feed
 from sendensed import config
-from sendensed.actors.fanout import Fanout, Viewer
+from sendensed.actors.fanout import Fanout, Viewer, changes, jobs_message
 from sendensed.actors.hearing import Hearing
 from sendensed.core.board import Entry
 from sendensed.core.model import Job
 from sendensed.core.view import Filter, alarm_view
+from sendensed.store import StoreUnavailable
 
 TRY_AGAIN_LATER = 1013
 """Close code for a viewer that does not read, or that the hub has no room for."""
@@ -29,11 +30,24 @@ class Socket(Protocol):
     async def send(self, payload: bytes) -> None:
         """Sends one text message; returns when the transport has taken it. Raises when it is gone."""
 
+    def try_send(self, frame: bytes) -> bool:
+        """Hands over a frame that is wrapped already, if the transport takes it now. Never waits, never raises."""
+
     async def close(self, code: int, reason: str) -> None:
         """Closes with a code, within a deadline."""
 
 
-LookUp = Callable[[Collection[str]], Awaitable[list[Job]]]
+class Reader(Protocol):
+    """What brings the board up to date, and knows the jobs that have left it. Raises StoreUnavailable."""
+
+    async def refresh(self) -> None:
+        """Returns when all that was committed before is on the board."""
+
+    async def left(self, since: int) -> list[Job] | None:
+        """Jobs that ended since and have left the board; None where they are too many."""
+
+    async def look_up(self, job_ids: Collection[str]) -> list[Job]:
+        """Those of the jobs that exist."""
 
 
 class TooSlow(Exception):
@@ -48,20 +62,20 @@ async def run(
     hearing: Hearing,
     hub: str,
     settings: config.Feed,
-    look_up: LookUp,
+    reader: Reader,
 ) -> None:
     """Feeds the viewer until the hub drains (`bye`, then close 1001) or it does not read (close 1013).
 
-    `look_up` finds jobs asked for by id that are not on the board. The end of the connection comes as the
-    exception of `socket`, that of the look-up as StoreUnavailable; nothing is left behind.
+    The end of the connection comes as the exception of `socket`, that of the look-up as StoreUnavailable;
+    nothing is left behind.
     """
     with fanout.viewer(wanted) as viewer:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_listen, socket)
             try:
                 await _send(socket, codec.encode(feed.Hello(hub=hub, heartbeat=settings.heartbeat)), settings)
-                told = await _catch_up(socket, fanout, wanted, since, settings, look_up)
-                await _follow(socket, viewer, told, hearing, settings)
+                await _catch_up(socket, fanout, viewer, since, settings, reader)
+                await _follow(socket, fanout, viewer, hearing, settings)
             except TooSlow:
                 await socket.close(TRY_AGAIN_LATER, "the viewer does not read")
             nursery.cancel_scope.cancel()
@@ -73,17 +87,23 @@ async def _listen(socket: Socket) -> None:
         await socket.receive()
 
 
-async def _follow(socket: Socket, viewer: Viewer, told: int, hearing: Hearing, settings: config.Feed) -> None:
-    """Changes after the sequence `told` as they come, ticks in between; at the end of the hub `bye`."""
+async def _follow(socket: Socket, fanout: Fanout, viewer: Viewer, hearing: Hearing, settings: config.Feed) -> None:
+    """Changes as they come, ticks in between; at the end of the hub `bye`.
+
+    While it waits here with nothing to send, the fan-out sends in its place.
+    """
     next_tick = trio.current_time()
     try:
         while True:
             news: dict[str, Entry] = {}
-            with trio.move_on_at(next_tick):
-                news = await viewer.mailbox.take()
-            fresh = [entry for entry in news.values() if entry.sequence > told]
-            if fresh:
-                await _send(socket, _changes(fresh), settings)
+            viewer.direct = socket.try_send
+            try:
+                with trio.move_on_at(next_tick):
+                    news = await viewer.mailbox.take()
+            finally:
+                viewer.direct = None
+            if news:
+                await _send(socket, changes(fanout.board.sequence, list(news.values())), settings)
             if trio.current_time() >= next_tick:
                 alarms = tuple(alarm_view(alarm) for alarm in hearing.pulse.alarms)
                 tick = feed.Tick(hearing.clock.now(), hearing.is_ready, alarms)
@@ -95,38 +115,38 @@ async def _follow(socket: Socket, viewer: Viewer, told: int, hearing: Hearing, s
 
 
 async def _catch_up(
-    socket: Socket,
-    fanout: Fanout,
-    wanted: Filter,
-    since: int | None,
-    settings: config.Feed,
-    look_up: LookUp,
-) -> int:
-    """Brings the viewer to the board's present state; returns the sequence of it."""
-    board = fanout.board
-    found = await look_up(board.absent(wanted.ids)) if board.absent(wanted.ids) else []
-    missed = None if since is None else board.since(since, wanted)
-    told = board.sequence
-    if missed is not None:
-        if missed:
-            await _send(socket, _changes(missed), settings)
-        return told
-    frame = _frame("snapshot", told, [*board.snapshot(wanted), *board.aside(found, wanted)])
+    socket: Socket, fanout: Fanout, viewer: Viewer, since: int | None, settings: config.Feed, reader: Reader
+) -> None:
+    """Brings the viewer to the board's present state. What was offered to it meanwhile is part of that."""
+    board, wanted = fanout.board, viewer.wanted
     if since is not None:
+        await _brought_up(fanout, since, reader)
+        left = [] if board.reaches(since) or since > board.sequence else await reader.left(since)
+        if since <= board.sequence and left is not None:
+            missed = [*board.since(since, wanted), *board.aside(left, wanted, wanted.statuses)]
+            viewer.mailbox.drain()
+            await _send(socket, changes(board.sequence, missed), settings)
+            return
         await _send(socket, codec.encode(feed.Resync()), settings)
-    await _send(socket, frame, settings)
-    return told
+    found = await reader.look_up(board.absent(wanted.ids))
+    viewer.mailbox.drain()
+    if found:
+        entries = [*board.snapshot(wanted), *board.aside(found, wanted)]
+        await _send(socket, jobs_message("snapshot", board.sequence, entries), settings)
+    else:
+        await _send(socket, fanout.snapshot(wanted), settings)
 
 
-def _changes(news: Iterable[Entry]) -> bytes:
-    entries = list(news)
-    return _frame("changes", max(entry.sequence for entry in entries), entries)
+async def _brought_up(fanout: Fanout, since: int, reader: Reader) -> None:
+    """The board as far as any hub's viewer can have seen it, so that no job goes back for one who comes over.
 
-
-def _frame(kind: str, sequence: int, entries: Sequence[Entry]) -> bytes:
-    """A frame with jobs, put together from what was encoded once for all viewers."""
-    jobs = b",".join(bytes(entry.encoded) for entry in entries)
-    return b'{"type":"%s","sequence":%d,"jobs":[%s]}' % (kind.encode(), sequence, jobs)
+    Where the store does not answer the board is taken as it is, if it reaches the viewer's position.
+    """
+    try:
+        await reader.refresh()
+    except StoreUnavailable:
+        if since > fanout.board.sequence:
+            raise
 
 
 async def _send(socket: Socket, frame: bytes, settings: config.Feed) -> None:

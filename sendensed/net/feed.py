@@ -1,26 +1,25 @@
 """Feed: the live feed's address, and the websocket that a viewer becomes."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import trio
 
-from schemas import ids
 from schemas.query import FeedQuery
 from sendensed import config
 from sendensed.actors import viewer
 from sendensed.actors.fanout import Fanout
 from sendensed.actors.hearing import Hearing
+from sendensed.actors.notifier import Notifier
 from sendensed.core.answer import Refusal
 from sendensed.core.auth import Caller
-from sendensed.core.model import Job
 from sendensed.core.view import Filter
 from sendensed.net import query
 from sendensed.net.access import Access
 from sendensed.net.http import Request, Response, Upgrade
 from sendensed.net.route import Refuser, Route
 from sendensed.net.ws import Gone, WebSocket, text_frame
-from sendensed.store import Store, StoreUnavailable
+from sendensed.store import StoreUnavailable
 
 _LOOK = 1.0
 """Seconds between two looks whether a viewer may still watch."""
@@ -35,7 +34,7 @@ class Feed:
 
     def __init__(
         self,
-        store: Store,
+        notifier: Notifier,
         fanout: Fanout,
         hearing: Hearing,
         settings: config.Feed,
@@ -43,7 +42,7 @@ class Feed:
         refuse: Refuser,
         access: Access,
     ) -> None:
-        self._store = store
+        self._notifier = notifier
         self._fanout = fanout
         self._hearing = hearing
         self._settings = settings
@@ -70,7 +69,7 @@ class Feed:
                     self._hearing,
                     self._hub,
                     self._settings,
-                    self._look_up,
+                    self._notifier,
                 )
                 nursery.cancel_scope.cancel()
         except* Gone:
@@ -87,10 +86,6 @@ class Feed:
         await socket.close(_NOT_ANY_MORE, "signed out")
         watching.cancel()
 
-    async def _look_up(self, job_ids: Collection[str]) -> list[Job]:
-        """Jobs that a viewer asked for by id and that the board no longer shows."""
-        return list((await self._store.load([one for one in job_ids if not ids.job_id_problem(one)])).values())
-
 
 class _Socket:
     """A websocket as the viewer's actor wants it."""
@@ -103,6 +98,12 @@ class _Socket:
 
     async def send(self, payload: bytes) -> None:
         await self._socket.send(text_frame(payload))
+
+    def try_send(self, frame: bytes) -> bool:
+        try:
+            return self._socket.try_send(frame)
+        except Gone:
+            return False  # its own task finds out
 
     async def close(self, code: int, reason: str) -> None:
         await self._socket.close(code, reason)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from sendensed import config
 from sendensed.actors.fanout import Fanout
 from sendensed.actors.hearing import Hearing
+from sendensed.actors.notifier import Notifier
 from sendensed.actors.receiver import DRAINING, Receiver
 from sendensed.core.answer import Refusal
 from sendensed.core.auth import Caller
@@ -42,6 +43,7 @@ class Routes:
         store: Store,
         archive: Archive,
         fanout: Fanout,
+        notifier: Notifier,
         hearing: Hearing,
         assets: Assets,
         settings: config.Config,
@@ -60,7 +62,7 @@ class Routes:
             *Control(receiver, self._refuse).routes,
             *Reading(store, archive, hearing, settings.history).routes,
             *Fleet(archive, hearing).routes,
-            *Feed(store, fanout, hearing, settings.feed, hub, self._refuse, access).routes,
+            *Feed(notifier, fanout, hearing, settings.feed, hub, self._refuse, access).routes,
             *Health(hearing, fanout, receiver, lambda: self.draining, hub, database, is_open=settings.open).routes,
             *Login(tokens, access, settings, environment, hearing.clock.now).routes,
             *assets.routes,

@@ -4,7 +4,7 @@ The stores are dumb: what an update does to a job is decided in `core/`, and a s
 guarded by their revision.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -41,6 +41,21 @@ class Change(msgspec.Struct, frozen=True, gc=False):
     before: Job | None
     events: tuple[Event, ...] = ()
     sample: bool = False
+
+
+class Row(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A job's row as `changes` tells it: `changed` is the position of its last commit."""
+
+    id: str
+    revision: int
+    changed: int
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """What was committed since a position, and the next position."""
+
+    position: int
+    rows: tuple[Row, ...] = ()
 
 
 class Store(Protocol):
@@ -92,6 +107,16 @@ class Store(Protocol):
 
     async def clear_alarm(self, alarm: Alarm, until: datetime) -> bool:
         """Closes the alarm; True where this call did it, so that of many hubs one says so."""
+
+    async def changes(self, position: int, most: int | None = None) -> Changes:
+        """What was committed at or after a position, of the jobs that ended the first `most`, and the position
+        to go on from: whatever is below it is among these rows, or was at an earlier position."""
+
+    async def hint(self) -> None:
+        """Tells the other hubs that something was committed. A hint: it may be lost."""
+
+    async def hints(self, heard: Callable[[], None]) -> None:
+        """Calls `heard` at each hint, until cancelled. Raises StoreUnavailable where the hints have ended."""
 
     async def ended(self, *, limit: int) -> list[Job]:
         """Jobs that have ended, with their disks, latest end first."""

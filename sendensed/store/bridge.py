@@ -102,6 +102,24 @@ class Pool:
             with trio.CancelScope(shield=True):
                 await _bounded(self._loop, RELEASE_TIMEOUT, self._pool.release(proxy, timeout=RELEASE_TIMEOUT))
 
+    async def listen(self, channel: str, heard: Callable[[], None]) -> None:
+        """Holds a connection and calls `heard` at each notification of the channel, until cancelled.
+
+        Raises StoreUnavailable where there is no connection, or it ends; what is notified then is lost.
+        """
+        proxy: _Proxy = await _bounded(self._loop, CALL_TIMEOUT, self._acquire())
+        ended = trio.Event()
+        told: Callable[..., None] = lambda *_: heard()  # noqa: E731
+        try:
+            proxy.add_termination_listener(lambda _: ended.set())
+            await _bounded(self._loop, CALL_TIMEOUT, proxy.add_listener(channel, told))
+            await ended.wait()
+        finally:
+            _cut(proxy)
+            with trio.CancelScope(shield=True):
+                await _bounded(self._loop, RELEASE_TIMEOUT, self._pool.release(proxy, timeout=RELEASE_TIMEOUT))
+        raise StoreUnavailable("the connection that listens was lost")
+
     async def _call(self, use: Callable[[_Proxy], Awaitable[_T]], patience: float) -> _T:
         try:
             return await _bounded(self._loop, patience, self._use(use))

@@ -51,4 +51,25 @@ RETURNING json_build_object('kind', kind, 'since', since, 'raised_by', raised_by
 # $1 kind, $2 since, $3 until: a row where this call cleared it.
 CLEAR_ALARM = "UPDATE alarms SET until = $3 WHERE kind = $1 AND since = $2 AND until IS NULL RETURNING true"
 
+# $1 position, $2 how many ended jobs at the most (NULL: all): what was changed at or after it, and the position of
+# this very snapshot. A number that no transaction here can have comes from the dump of another server.
+CHANGES = f"""
+SELECT json_build_object(
+    'position', pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
+    'rows', (
+        SELECT coalesce(json_agg(json_build_array(id, revision, changed::text::bigint)), '[]') FROM (
+            SELECT id, revision, changed FROM backup_jobs
+            WHERE status IN ({_ACTIVE}) AND changed >= $1::text::xid8
+                AND changed < pg_snapshot_xmax(pg_current_snapshot())
+            UNION ALL (
+                SELECT id, revision, ended_in FROM backup_jobs
+                WHERE ended_in >= $1::text::xid8 AND ended_in < pg_snapshot_xmax(pg_current_snapshot())
+                ORDER BY ended_in LIMIT $2::bigint
+            )
+        ) AS seen
+    )
+)"""
+
+HINT = "SELECT pg_notify('sendense_changes', '')"
+
 COUNT_ACTIVE = f"SELECT count(*) FROM backup_jobs WHERE status IN ({_ACTIVE})"

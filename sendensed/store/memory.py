@@ -13,7 +13,7 @@ from schemas.reading import Sample
 from sendensed.core import health, samples
 from sendensed.core.alarm import Alarm
 from sendensed.core.model import Event, Job
-from sendensed.store import Change, RowRefused, rows
+from sendensed.store import Change, Changes, Row, RowRefused, rows
 
 _INT32 = 2**31
 _INT64 = 2**63
@@ -34,6 +34,9 @@ class MemoryStore:
         self._jobs: dict[str, Job] = {}
         self._events: dict[str, deque[Event]] = {}
         self._samples: dict[str, deque[Sample]] = {}
+        self._position = 0
+        self._changed: dict[str, int] = {}
+        self._listeners: set[Callable[[], None]] = set()
         self._hubs: dict[str, health.HubBeat] = {}
         self._alarms: dict[str, Alarm] = {}
 
@@ -53,10 +56,12 @@ class MemoryStore:
         await trio.lowlevel.checkpoint()
         for change in changes:
             _refuse(change)
+        self._position += 1
         held = [change for change in changes if self._revision(change.job.id) == change.job.revision]
         for change in held:
             job = change.job
             ordered = tuple(sorted(job.disks, key=lambda disk: disk.index))
+            self._changed[job.id] = self._position
             self._jobs[job.id] = msgspec.structs.replace(job, revision=job.revision + 1, disks=ordered)
             self._events.setdefault(job.id, deque(maxlen=rows.EVENTS_SHOWN)).extend(change.events)
             if change.sample and (sample := samples.of(job)):
@@ -111,6 +116,33 @@ class MemoryStore:
         for job_id, events in self._events.items():
             found = (one for one in events if one.at >= events_from)
             self._events[job_id] = deque(found, maxlen=rows.EVENTS_SHOWN)
+
+    async def changes(self, position: int, most: int | None = None) -> Changes:
+        """What was committed at or after a position, and the position to go on from."""
+        await trio.lowlevel.checkpoint()
+        found = [
+            (changed, Row(job_id, self._jobs[job_id].revision, changed))
+            for job_id, changed in self._changed.items()
+            if changed >= position
+        ]
+        active = [row for _, row in found if self._jobs[row.id].status in ACTIVE]
+        ended = sorted((changed, row.id) for changed, row in found if self._jobs[row.id].status not in ACTIVE)
+        rows = {row.id: row for _, row in found}
+        return Changes(self._position + 1, (*active, *(rows[job_id] for _, job_id in ended[:most])))
+
+    async def hint(self) -> None:
+        """Tells who listens that something was committed."""
+        await trio.lowlevel.checkpoint()
+        for heard in self._listeners:
+            heard()
+
+    async def hints(self, heard: Callable[[], None]) -> None:
+        """Calls `heard` at each hint, until cancelled."""
+        self._listeners.add(heard)
+        try:
+            await trio.sleep_forever()
+        finally:
+            self._listeners.discard(heard)
 
     async def unmoved(self, before: datetime) -> list[Job]:
         """Running jobs that have not moved since `before` and are not marked so, longest first."""

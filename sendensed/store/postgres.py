@@ -1,6 +1,6 @@
 """PostgresStore: the store in PostgreSQL, each call one statement (`statements.py`) and one JSON document."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 
 import msgspec
@@ -8,12 +8,13 @@ import msgspec
 from sendensed.core.alarm import Alarm
 from sendensed.core.health import Pulse
 from sendensed.core.model import Event, Job
-from sendensed.store import Change, RowRefused, bridge, rows
+from sendensed.store import Change, Changes, RowRefused, bridge, rows
 from sendensed.store import hub_statements as hub_sql
 from sendensed.store import statements as sql
 
 _encode = msgspec.json.Encoder().encode
 _decode_jobs = msgspec.json.Decoder(list[Job]).decode
+_decode_changes = msgspec.json.Decoder(Changes).decode
 _decode_pulse = msgspec.json.Decoder(Pulse).decode
 _decode_alarm = msgspec.json.Decoder(Alarm).decode
 _decode_found = msgspec.json.Decoder(tuple[Job, tuple[Event, ...]]).decode
@@ -82,6 +83,19 @@ class PostgresStore:
     async def silent(self, before: datetime) -> list[Job]:
         """Active jobs not heard of since `before`, longest silent first."""
         return await self._jobs(sql.SILENT, before)
+
+    async def changes(self, position: int, most: int | None = None) -> Changes:
+        """What was committed at or after a position, and the position to go on from."""
+        said = (str(position), most)
+        return _decode_changes(await self._pool.fetchval(hub_sql.CHANGES, *said, timeout=self._timeout))
+
+    async def hint(self) -> None:
+        """Tells the other hubs that something was committed."""
+        await self._pool.execute(hub_sql.HINT, timeout=self._timeout)
+
+    async def hints(self, heard: Callable[[], None]) -> None:
+        """Calls `heard` at each hint, until cancelled."""
+        await self._pool.listen("sendense_changes", heard)
 
     async def unmoved(self, before: datetime) -> list[Job]:
         """Running jobs that have not moved since `before` and are not marked so, longest first."""

@@ -59,6 +59,8 @@ _DISK = _fields(Disk, without=("index",))
 _EVENT = _fields(Event)
 _ACTIVE = ", ".join(f"'{state}'" for state in sorted(ACTIVE))
 
+_ENDED_IN = f"CASE WHEN {{}}status NOT IN ({_ACTIVE}) THEN pg_current_xact_id() END"
+
 NOW = "SELECT clock_timestamp()"
 
 # $1 is {"jobs": [Job], "added": [{id, index}], "dropped": [{id, index}], "events": [Event],
@@ -73,13 +75,15 @@ WITH incoming AS MATERIALIZED (
         AS j ({_typed(_fields(Job))})
 ), updated AS (
     UPDATE backup_jobs AS old
-    SET ({_listed(_JOB)}, revision) = ROW ({_listed(_JOB, "new.")}, new.revision + 1)
+    SET ({_listed(_JOB)}, revision, changed, ended_in) =
+        ROW ({_listed(_JOB, "new.")}, new.revision + 1, pg_current_xact_id(), {_ENDED_IN.format("new.")})
     FROM incoming AS new
     WHERE old.id = new.id AND old.revision = new.revision
     RETURNING old.id
 ), inserted AS (
-    INSERT INTO backup_jobs (id, {_listed(_JOB)}, revision)
-    SELECT id, {_listed(_JOB)}, 1 FROM incoming WHERE revision = 0
+    INSERT INTO backup_jobs (id, {_listed(_JOB)}, revision, changed, ended_in)
+    SELECT id, {_listed(_JOB)}, 1, pg_current_xact_id(), {_ENDED_IN.format("")}
+    FROM incoming WHERE revision = 0
     ON CONFLICT (id) DO NOTHING
     RETURNING id
 ), saved AS MATERIALIZED (

@@ -3,8 +3,11 @@
 from datetime import timedelta
 
 import trio
+from msgspec.structs import replace
 
 from sendensed.core.alarm import MASS_SILENCE, Alarm
+from sendensed.store import Change, StoreUnavailable, bridge
+from sendensed.store.postgres import PostgresStore
 from tests.fakes.jobs import EARLY, a_job
 from tests.fakes.stores import saved
 
@@ -80,3 +83,86 @@ async def test_jobs_that_stand_still_are_running_not_yet_marked_and_come_longest
         await saved(store, a_job(name, **fields))
     assert [job.id for job in await store.unmoved(at(10))] == ["moved early", "never moved"]
     assert await store.active() == 6
+
+
+async def test_what_was_committed_since_a_position_is_told_once_the_position_has_gone_by(store):
+    start = (await store.changes(0)).position
+    first = await saved(store, a_job("first", status="running"))
+    second = await saved(store, a_job("second", status="running"))
+    changes = await store.changes(start)
+    assert {(row.id, row.revision) for row in changes.rows} == {("first", 1), ("second", 1)}
+    assert all(start <= row.changed < changes.position for row in changes.rows)
+    assert (await store.changes(changes.position)).rows == ()
+    await store.save([Change(replace(first, status="completed", completed_at=EARLY), first)])
+    later = await store.changes(changes.position)
+    assert [(row.id, row.revision) for row in later.rows] == [("first", 2)]
+    await store.save([Change(second, second)])
+    assert {row.id for row in (await store.changes(changes.position)).rows} == {"first", "second"}
+
+
+async def test_of_the_jobs_that_ended_the_first_so_many_are_told(store):
+    start = (await store.changes(0)).position
+    await saved(store, a_job("running", status="running"))
+    for name in "cab":
+        await saved(store, a_job(name, status="failed", completed_at=EARLY))
+    assert [row.id for row in (await store.changes(start, 2)).rows] == ["running", "c", "a"]
+
+
+async def test_a_revived_job_is_told_as_one_that_runs(store):
+    job = await saved(store, a_job("a", status="failed", completed_at=EARLY))
+    position = (await store.changes(0)).position
+    await store.save([Change(replace(job, status="running", completed_at=None), job)])
+    assert [(row.id, row.revision) for row in (await store.changes(position)).rows] == [("a", 2)]
+
+
+async def test_a_hint_reaches_who_listens(store):
+    heard = trio.Event()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(store.hints, heard.set)
+        with trio.fail_after(30):
+            while not heard.is_set():
+                await store.hint()
+                await trio.sleep(0.02)
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_commit_that_is_late_holds_the_position_back_until_it_can_be_seen(postgres_dsn):
+    async with bridge.open_pool(postgres_dsn) as pool:
+        store = PostgresStore(pool)
+        late, early = await saved(store, a_job("late")), await saved(store, a_job("early"))
+        start = (await store.changes(0)).position
+        async with pool.connection() as slow:
+            await slow.execute("BEGIN")
+            await slow.execute(
+                "UPDATE backup_jobs SET revision = 2, changed = pg_current_xact_id() WHERE id = 'late'"
+            )
+            await store.save([Change(early, early)])  # a later number, committed first
+            meanwhile = await store.changes(start)
+            assert [row.id for row in meanwhile.rows] == ["early"]
+            await slow.execute("COMMIT")
+        assert meanwhile.position <= meanwhile.rows[0].changed
+        assert "late" in [row.id for row in (await store.changes(meanwhile.position)).rows]
+        assert late.revision == 1
+
+
+async def test_a_connection_that_listens_and_is_cut_says_so(postgres_dsn):
+    async with bridge.open_pool(postgres_dsn) as pool:
+        store = PostgresStore(pool)
+        outcome: list[StoreUnavailable] = []
+
+        async def listen() -> None:
+            try:
+                await store.hints(lambda: None)
+            except StoreUnavailable as error:
+                outcome.append(error)
+
+        cut = """
+            SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+            WHERE query LIKE 'LISTEN%' AND datname = current_database()"""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(listen)
+            with trio.fail_after(30):
+                while not await pool.fetchval(cut):
+                    await trio.sleep(0.02)
+        assert outcome
+        assert await store.active() == 0

@@ -67,6 +67,15 @@ class FaultyStore:
     async def silent(self, before):
         return await self._call("silent", before)
 
+    async def changes(self, position, most=None):
+        return await self._call("changes", position, most)
+
+    async def hint(self):
+        return await self._call("hint")
+
+    async def hints(self, heard):
+        return await self._call("hints", heard)
+
     async def unmoved(self, before):
         return await self._call("unmoved", before)
 

@@ -11,6 +11,7 @@ from schemas.job import JobDetail, JobList
 from schemas.reading import Health
 from sendensed.actors.asks import Beat
 from sendensed.actors.fanout import Fanout
+from sendensed.actors.notifier import Notifier
 from sendensed.actors.receiver import Receiver
 from sendensed.config import Config, Feed
 from sendensed.core.board import Board
@@ -45,6 +46,7 @@ class Hub:
             store=self.rig.store,
             archive=self.rig.archive,
             fanout=self.fanout,
+            notifier=Notifier(self.rig.store, self.fanout, self.rig.hearing, self.rig.settings.feed),
             hearing=self.rig.hearing,
             assets=assets or Assets(),
             settings=self.rig.settings,
@@ -297,9 +299,9 @@ async def test_the_feed_goes_on_from_the_position_asked_for(autojump_clock):
             await hub.rig.send(job_id, 1)
             hub.fanout.board.publish((await hub.rig.committed.take()).values())
         socket = Socket()
-        await (await hub.ask("GET", "/api/v1/feed?since=1")).run(socket)
+        await (await hub.ask("GET", "/api/v1/feed?since=2")).run(socket)
     [changes] = [frame for frame in socket.frames if isinstance(frame, feed.Changes)]
-    assert [job.id for job in changes.jobs] == ["b"]
+    assert ([job.id for job in changes.jobs], changes.sequence) == (["b"], 3)
 
 
 async def test_a_viewer_whose_job_cannot_be_looked_up_is_told_to_come_back(autojump_clock):

@@ -35,6 +35,7 @@ class Wire:
         self.frames: list[feed.Frame] = []
         self.closed: int | None = None
         self.stuck = False
+        self.direct = 0
         self.hung_up = trio.Event()
 
     async def receive(self) -> str:
@@ -46,6 +47,12 @@ class Wire:
             await trio.sleep_forever()
         await trio.lowlevel.checkpoint()
         self.frames.append(feed.decode(payload))
+
+    def try_send(self, frame: bytes) -> bool:
+        if not self.stuck:
+            self.frames.append(feed.decode(frame))
+            self.direct += 1
+        return not self.stuck
 
     async def close(self, code: int, reason: str) -> None:
         await trio.lowlevel.checkpoint()
@@ -64,14 +71,24 @@ class Stage:
         self.fanout = Fanout(Board(sequence), SETTINGS.pace)
         self.committed: Mailbox[str, Job] = Mailbox()
         self.kept: list[Job] = []
+        self.gone: list[Job] | None = []
+        self.refreshed = 0
         nursery.start_soon(self.fanout.run, self.committed)
 
     def watch(self, wanted: Filter | None = None, since: int | None = None) -> Wire:
         wire = Wire()
         self.nursery.start_soon(
-            viewer.run, wire, self.fanout, wanted or Filter(), since, self.hearing, "hub-1", SETTINGS, self.look_up
+            viewer.run, wire, self.fanout, wanted or Filter(), since, self.hearing, "hub-1", SETTINGS, self
         )
         return wire
+
+    async def refresh(self) -> None:
+        await trio.lowlevel.checkpoint()
+        self.refreshed += 1
+
+    async def left(self, since: int) -> list[Job] | None:
+        await trio.lowlevel.checkpoint()
+        return self.gone
 
     async def look_up(self, job_ids: list[str]) -> list[Job]:
         await trio.lowlevel.checkpoint()
@@ -80,6 +97,12 @@ class Stage:
     async def commit(self, *jobs: Job) -> None:
         self.committed.put({job.id: job for job in jobs})
         await wait_all_tasks_blocked()
+
+    def settle(self, *jobs: Job) -> int:
+        """The store's word that these jobs were committed last, and nothing else is under way."""
+        position = self.fanout.board.sequence
+        self.fanout.settle(position + 1, [(job.id, job.revision, position) for job in jobs])
+        return position + 1
 
 
 def job(job_id: str = "a", revision: int = 1, **fields: object) -> Job:
@@ -95,15 +118,13 @@ async def test_a_viewer_gets_hello_and_a_snapshot_then_what_is_committed(mock_cl
         await wait_all_tasks_blocked()
         hello, snapshot, tick = wire.frames
         assert hello == feed.Hello(hub="hub-1", heartbeat=5.0)
-        assert ([seen.id for seen in snapshot.jobs], snapshot.sequence) == (["a"], 1_001)
+        assert ([seen.id for seen in snapshot.jobs], snapshot.sequence) == (["a"], 1_000)
         assert (tick.time, tick.ready) == (NIGHT, True)
         mock_clock.jump(1)
         await stage.commit(job("a", 2, status="completed"))
         [changes] = wire.of(feed.Changes)
-        assert ([(seen.id, seen.status) for seen in changes.jobs], changes.sequence) == (
-            [("a", "completed")],
-            1_002,
-        )
+        assert [(seen.id, seen.status) for seen in changes.jobs] == [("a", "completed")]
+        assert wire.direct == 1
         nursery.cancel_scope.cancel()
 
 
@@ -150,21 +171,26 @@ async def test_a_viewer_that_comes_back_gets_only_what_it_missed(mock_clock):
     async with trio.open_nursery() as nursery:
         stage = Stage(nursery)
         await stage.commit(job("a"), job("b"))
-        mark = stage.fanout.board.sequence
+        mark = stage.settle(job("a"), job("b"))
         mock_clock.jump(1)
         await stage.commit(job("b", 2, status="completed"))
-        wire, idle = stage.watch(since=mark), stage.watch(since=mark + 1)
+        early = stage.watch(since=mark)
         await wait_all_tasks_blocked()
-        assert [[seen.id for seen in frame.jobs] for frame in wire.of(feed.Changes)] == [["b"]]
-        assert wire.of(feed.Snapshot) == []
-        assert [type(frame) for frame in idle.frames] == [feed.Hello, feed.Tick]
+        late = stage.settle(job("b", 2))
+        wire, idle = stage.watch(since=mark), stage.watch(since=late)
+        await wait_all_tasks_blocked()
+        for seen in (early, wire):
+            assert [[one.id for one in frame.jobs] for frame in seen.of(feed.Changes)] == [["b"]]
+            assert seen.of(feed.Snapshot) == []
+        assert [(frame.sequence, frame.jobs) for frame in idle.of(feed.Changes)] == [(late, ())]
+        assert stage.refreshed == 3
         nursery.cancel_scope.cancel()
 
 
 async def test_a_lost_position_is_answered_with_resync_and_a_snapshot(mock_clock):
     async with trio.open_nursery() as nursery:
         stage = Stage(nursery)
-        wire = stage.watch(since=5)
+        wire = stage.watch(since=2_000)  # of another database, or of one that was set back
         await wait_all_tasks_blocked()
         assert [type(frame) for frame in wire.frames[:3]] == [feed.Hello, feed.Resync, feed.Snapshot]
         nursery.cancel_scope.cancel()
@@ -192,7 +218,7 @@ async def test_a_viewer_that_hangs_up_is_forgotten(mock_clock):
         wire = Wire()
         with pytest.RaisesGroup(Gone, flatten_subgroups=True):
             async with trio.open_nursery() as inner:
-                watching = (wire, stage.fanout, Filter(), None, stage.hearing, "hub-1", SETTINGS, stage.look_up)
+                watching = (wire, stage.fanout, Filter(), None, stage.hearing, "hub-1", SETTINGS, stage)
                 inner.start_soon(viewer.run, *watching)
                 await wait_all_tasks_blocked()
                 assert stage.fanout.viewers == 1

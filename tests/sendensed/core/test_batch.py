@@ -93,11 +93,11 @@ def test_a_refused_row_takes_all_its_updates_back():
 def test_a_board_publishes_each_revision_once_and_never_goes_back():
     watched = board.Board(1_000)
     first = stored("a")
-    assert watched.publish([first])["a"].sequence == 1_001
+    assert watched.publish([first])["a"].was == "running"
     assert watched.publish([first]) == {}
     newer = replace(first, revision=3, status="completed")
     entry = watched.publish([newer])["a"]
-    assert (entry.sequence, entry.was) == (1_002, "running")
+    assert (entry.was, watched.sequence) == ("running", 1_000)
     assert watched.publish([replace(first, revision=2)]) == {}
     shown = json.loads(bytes(entry.encoded))
     assert (shown["id"], shown["status"], shown["revision"]) == ("a", "completed", 3)
@@ -119,20 +119,40 @@ def test_a_filter_asks_for_ids_states_and_types():
 def test_a_viewer_that_comes_back_gets_what_changed_even_if_it_left_the_states_asked_for():
     watched = board.Board(100)
     watched.publish([stored("a"), stored("b")])
-    mark = watched.sequence
-    assert watched.since(mark, Filter()) == []
+    watched.settle(102, [("a", 1, 100), ("b", 1, 101)])
+    assert watched.since(102, Filter()) == []
     watched.publish([stored("a", revision=2, status="completed")])
-    watched.publish([stored("a", revision=3, status="completed")])
-    missed = watched.since(mark, Filter(statuses=frozenset({"running"})))
+    missed = watched.since(102, Filter(statuses=frozenset({"running"})))
     assert [entry.job.status for entry in missed] == ["completed"]
 
 
-def test_a_position_of_another_hub_or_of_the_future_is_lost():
+def test_a_job_whose_position_is_not_known_yet_is_news_to_everybody_who_comes_back():
     watched = board.Board(100)
     watched.publish([stored("a")])
-    assert watched.since(99, Filter()) is None
-    assert watched.since(102, Filter()) is None
-    assert len(watched.since(100, Filter())) == 1
+    assert [entry.job.id for entry in watched.since(10_000, Filter())] == ["a"]
+    watched.settle(110, [("a", 1, 105)])
+    assert watched.sequence == 110
+    assert watched.since(106, Filter()) == []
+    assert len(watched.since(105, Filter())) == 1
+
+
+def test_the_position_of_an_older_revision_says_nothing_of_a_newer_one():
+    watched = board.Board(100)
+    watched.publish([stored("a", revision=2)])
+    watched.settle(110, [("a", 1, 105), ("unheard-of", 1, 106)])
+    assert len(watched.since(110, Filter())) == 1
+
+
+def test_a_position_never_goes_back():
+    watched = board.Board(100)
+    watched.settle(90, [])
+    assert watched.sequence == 100
+
+
+def test_a_board_knows_what_it_lacks_of_what_others_committed():
+    watched = board.Board(100)
+    watched.publish([stored("a", revision=2), stored("b", revision=2)])
+    assert watched.behind([("a", 2), ("b", 3), ("c", 1), ("a", 1)]) == ["b", "c"]
 
 
 def test_a_viewer_that_comes_back_is_not_told_of_jobs_it_did_not_ask_for():
@@ -147,23 +167,35 @@ def test_a_job_that_left_the_board_can_be_shown_beside_it():
     wanted = Filter(ids=frozenset({"a", "old", "other"}))
     assert watched.absent(["a", "old"]) == ["old"]
     found = [stored("a", status="pending"), stored("old", status="completed"), stored("unasked")]
-    assert [(entry.job.id, entry.was, entry.sequence) for entry in watched.aside(found, wanted)] == [
-        ("old", "completed", 101)
-    ]
+    assert [(entry.job.id, entry.was) for entry in watched.aside(found, wanted)] == [("old", "completed")]
+    running = Filter(statuses=frozenset({"running"}))
+    assert watched.aside([stored("old", status="completed")], running) == []
+    assert len(watched.aside([stored("old", status="completed")], running, running.statuses)) == 1
     assert watched.absent(["old"]) == ["old"]
 
 
-def test_finished_jobs_are_kept_up_to_a_bound_and_what_fell_out_makes_older_positions_lost():
+def test_finished_jobs_are_kept_up_to_a_bound_and_who_asks_from_before_is_told_by_the_store():
     watched = board.Board(0)
     watched.publish([stored("running")])
     for number in range(board.FINISHED_KEPT + 2):
-        watched.publish([stored(f"job-{number}", status="completed")])
+        watched.publish([stored(f"job-{number}", status="completed")], changed=number)
     kept = {entry.job.id for entry in watched.snapshot(Filter())}
     assert len(kept) == board.FINISHED_KEPT + 1
     assert "running" in kept
     assert not {"job-0", "job-1"} & kept
-    assert watched.since(2, Filter()) is None
-    assert watched.since(3, Filter()) is not None
+    assert not watched.reaches(1)
+    assert watched.reaches(2)
+
+
+def test_a_finished_job_leaves_the_board_only_when_its_position_is_known():
+    watched = board.Board(0)
+    names = [f"job-{number}" for number in range(board.FINISHED_KEPT + 2)]
+    watched.publish([stored(name, status="completed") for name in names])
+    assert len(watched.snapshot(Filter())) == board.FINISHED_KEPT + 2
+    watched.settle(50, [(name, 1, 40) for name in names])
+    assert len(watched.snapshot(Filter())) == board.FINISHED_KEPT
+    assert watched.reaches(41)
+    assert not watched.reaches(40)
 
 
 def test_a_revived_job_is_no_longer_among_the_finished():
@@ -171,7 +203,7 @@ def test_a_revived_job_is_no_longer_among_the_finished():
     watched.publish([stored("a", status="failed", closed_by="reaper")])
     watched.publish([stored("a", revision=2)])
     for number in range(board.FINISHED_KEPT + 1):
-        watched.publish([stored(f"job-{number}", status="completed")])
+        watched.publish([stored(f"job-{number}", status="completed")], changed=number)
     assert "a" in {entry.job.id for entry in watched.snapshot(Filter())}
 
 
