@@ -19,7 +19,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 
@@ -105,11 +105,21 @@ async def die_at_a_point(hub: Hub, number: int) -> None:
 
 
 async def end_database(hub: Hub, number: int) -> None:
-    """Returns when the postmaster is gone; the hub has to start the next one."""
-    [postmaster] = await trio.to_thread.run_sync(hub.database_processes)
+    """Returns when the hub has started the next one."""
+    postmaster = await another_database(hub, 0)
     os.kill(postmaster, DEATHS[number % len(DEATHS)])
+    await another_database(hub, postmaster)
+
+
+async def another_database(hub: Hub, known: int) -> int:
+    """The process number of the hub's postmaster, once it is not the known one."""
+    file = hub.state / "postgres/data/postmaster.pid"
     with trio.fail_after(READY):
-        while postmaster in await trio.to_thread.run_sync(hub.database_processes):
+        while True:
+            with suppress(OSError, ValueError, IndexError):
+                found = int(file.read_text().splitlines()[0])
+                if found != known and Path(f"/proc/{found}").exists():
+                    return found
             await trio.sleep(0.02)
 
 
