@@ -121,6 +121,8 @@ class Writer:
     async def _turn(self, taken: Sequence[batch.Intent | Beat]) -> None:
         intents = [intent for intent in taken if not isinstance(intent, Beat)]
         if intents:
+            # An update on an old row is caught by its guard; a verdict that finds nothing to change would not be.
+            self._forget(intent for intent in intents if not isinstance(intent, batch.Post))
             await self._write(intents)
         if len(intents) < len(taken):
             await self._beat()

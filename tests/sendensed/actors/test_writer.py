@@ -10,6 +10,7 @@ from sendensed.actors.asks import Beat
 from sendensed.config import Config
 from sendensed.config import Writer as WriterSettings
 from sendensed.core.answer import Refusal
+from sendensed.core.batch import Silence
 from sendensed.store import Change, RowRefused, StoreUnavailable
 from sendensed.store.memory import MemoryStore
 from tests.fakes.stores import FaultyStore
@@ -298,3 +299,17 @@ async def test_a_batch_smaller_than_usual_takes_along_what_comes_with_the_next_p
             for receipt in (one, other):
                 assert (await receipt.wait()).applied
     assert memory.saves == [50, *[2] * 10]
+
+
+async def test_a_verdict_is_given_on_the_row_as_it_stands_whoever_wrote_it_last(autojump_clock):
+    rig = Rig(Config())
+    async with rig.running():
+        await rig.send("a", 1, status="completed")
+        mine = await rig.stored("a")
+        theirs = replace(mine, attempt=2, sequence=0, status="running", closed_by=None, completed_at=None)
+        assert await rig.memory.save([Change(theirs, mine)]) == {"a"}
+        await trio.sleep(70)
+        rig.hearing.health = replace(rig.hearing.health, beat_at=trio.current_time())
+        await rig.intents.send(Silence("a"))
+        await rig.send("b", 1)
+        assert (await rig.stored("a")).status == "stalled"
