@@ -142,7 +142,7 @@ def _result(order: Order, outcome: app.Outcome) -> Result:
         end_known=outcome.end_known,
         error=final.job.error,
         attempt=final.body.attempt or 1,
-        bottleneck=progress.bottleneck(progress.busy(final.counts)),
+        bottleneck=progress.busy(final.counts).bottleneck,
         disks=tuple(
             DiskResult(
                 asked.index,
@@ -152,7 +152,7 @@ def _result(order: Order, outcome: app.Outcome) -> Result:
                 count.copied,
                 disk.total_bytes,
                 disk.error,
-                progress.bottleneck(count.busy),
+                count.busy.bottleneck,
             )
             for asked, disk, count in zip(order.disks, final.job.disks, final.counts, strict=True)
         ),

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import msgspec
 
-from clientd.core import progress
 from clientd.core.cadence import Picture
 from clientd.core.progress import Busy, Count
 
@@ -28,7 +27,7 @@ class Load(msgspec.Struct, frozen=True):
         if not self.samples:
             return ()
         (_, before), (_, now) = self.samples[0], self.samples[-1]
-        return tuple(progress.bottleneck(new, old) for old, new in zip(before, now, strict=True))
+        return tuple(new.since(old).bottleneck for old, new in zip(before, now, strict=True))
 
 
 class Movement(msgspec.Struct, frozen=True):

@@ -10,6 +10,7 @@ as it should.
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 import msgspec
 
@@ -20,6 +21,18 @@ class Busy(msgspec.Struct, frozen=True, gc=False):
     read: float = 0.0
     write: float = 0.0
     network: float = 0.0
+
+    def since(self, before: "Busy") -> "Busy":
+        """What has come since `before`."""
+        return Busy(self.read - before.read, self.write - before.write, self.network - before.network)
+
+    @property
+    def bottleneck(self) -> Literal["read", "write", "network"] | None:
+        """Where most of it went; None before any did."""
+        shares: dict[Literal["read", "write", "network"], float]
+        shares = {"read": self.read, "write": self.write, "network": self.network}
+        most = max(shares, key=lambda each: shares[each])
+        return most if shares[most] > 0 else None
 
 
 IDLE = Busy()
@@ -72,13 +85,6 @@ def advance(known: Sequence[Count], seen: Sequence[Count]) -> tuple[Count, ...]:
         )
         for old, new in zip(known, seen, strict=True)
     )
-
-
-def bottleneck(busy: Busy, before: Busy = IDLE) -> str | None:
-    """What took the largest share of the workers' time since `before`; None where nothing was measured."""
-    shares = {name: getattr(busy, name) - getattr(before, name) for name in Busy.__struct_fields__}
-    most = max(shares, key=shares.__getitem__)
-    return most if shares[most] > 0 else None
 
 
 def busy(counts: Sequence[Count]) -> Busy:

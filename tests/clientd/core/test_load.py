@@ -13,10 +13,10 @@ def counts(*busy: Busy) -> list[Count]:
 
 
 def test_the_bottleneck_is_what_took_most_of_the_time():
-    assert progress.bottleneck(Busy(1.0, 2.0, 0.5)) == "write"
-    assert progress.bottleneck(Busy(5.0, 2.0, 0.5), Busy(4.5, 2.0, 0.0)) == "read"
-    assert progress.bottleneck(Busy(1.0, 1.0, 3.0), Busy(1.0, 1.0, 1.0)) == "network"
-    assert progress.bottleneck(Busy(1.0, 1.0, 1.0), Busy(1.0, 1.0, 1.0)) is None
+    assert Busy(1.0, 2.0, 0.5).bottleneck == "write"
+    assert Busy(5.0, 2.0, 0.5).since(Busy(4.5, 2.0, 0.0)).bottleneck == "read"
+    assert Busy(1.0, 1.0, 3.0).since(Busy(1.0, 1.0, 1.0)).bottleneck == "network"
+    assert Busy(1.0, 1.0, 1.0).since(Busy(1.0, 1.0, 1.0)).bottleneck is None
 
 
 def test_a_job_s_time_is_that_of_all_its_disks():

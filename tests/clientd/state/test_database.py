@@ -290,3 +290,27 @@ def test_the_files_are_for_their_owner_alone(folder, opened, environment):
     fill(opened(), environment)
     assert folder.stat().st_mode & 0o777 == 0o700
     assert all(path.stat().st_mode & 0o077 == 0 for path in folder.iterdir())
+
+
+def test_a_log_of_changes_torn_at_any_byte_loses_the_last_changes_only(
+    tmp_path, environment, opened, quick, monkeypatch
+):
+    small(tmp_path / "whole", environment, monkeypatch, "a")
+    spool = opened(tmp_path / "whole")
+    spool.begin("z", "backup", None)
+    spool.save([lot("z", 1, update(environment, 1, job_id="z", status="failed"), held=False)])
+    whole = {path.name: path.read_bytes() for path in (tmp_path / "whole").iterdir()}
+    log = whole["spool.db-wal"]
+    assert len(log) > 1000
+    found_both = 0
+    for length in range(0, len(log) + 1, 13):
+        folder = damaged_into(tmp_path / "state", whole["spool.db"])
+        (folder / "spool.db-wal").write_bytes(log[:length])
+        torn = opened(folder)
+        names = {found.job_id for found in torn.claim(9)}
+        assert "a" in names
+        found_both += "z" in names
+        works(torn, environment)
+        torn.close()
+        assert not list(folder.glob("*damaged*"))
+    assert 0 < found_both < len(log) // 13
