@@ -174,3 +174,28 @@ def test_an_interrupt_before_the_work_exits_130(monkeypatch):
 
     monkeypatch.setattr(parser, "parser", interrupted)
     assert command.main([]) == 130
+
+
+def test_the_legacy_endpoint_is_told_where_its_variable_asks_for_it():
+    assert options.legacy({"SNA_API_URL": "http://sna"}) is None
+    assert options.legacy({"MIGRATEKIT_PROGRESS_JOB_ID": "p 1"}) == ("http://localhost:8081", "p 1")
+    given = {"MIGRATEKIT_PROGRESS_JOB_ID": "p", "SNA_API_URL": "http://10.0.0.1:8081"}
+    assert options.legacy(given) == ("http://10.0.0.1:8081", "p")
+
+
+@pytest.mark.parametrize(
+    ("variables", "sentence"),
+    [
+        ({"MIGRATEKIT_PROGRESS_JOB_ID": "x" * 201}, "MIGRATEKIT_PROGRESS_JOB_ID .* must be 1 to 200 bytes"),
+        ({"MIGRATEKIT_PROGRESS_JOB_ID": "p", "SNA_API_URL": "ftp://x"}, "SNA_API_URL 'ftp://x' is no http"),
+    ],
+)
+def test_a_legacy_endpoint_that_cannot_be_one_is_refused(variables, sentence):
+    with pytest.raises(UsageError, match=sentence):
+        options.legacy(variables)
+
+
+def test_flush_takes_its_options_and_an_attempt_is_counted_where_none_is_given():
+    parsed = parser.parser().parse_args(["flush", "--wait", "3", "--state-dir", "/x", "--json"])
+    assert (parsed.command, parsed.final_wait, parsed.state_dir, parsed.json) == ("flush", 3.0, "/x", True)
+    assert parser.parser().parse_args(["run"]).attempt is None

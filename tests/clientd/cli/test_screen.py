@@ -5,7 +5,7 @@ import io
 from clientd import logs
 from clientd.cli import screen
 from clientd.cli.screen import Screen
-from schemas.telemetry import TelemetryBody
+from schemas.telemetry import DiskBody, TelemetryBody
 
 BODY = TelemetryBody(
     current_phase="transferring",
@@ -30,6 +30,19 @@ class Gone(Terminal):
 def test_the_line_tells_phase_progress_and_speed():
     assert screen.status_line(BODY) == LINE
     assert screen.status_line(TelemetryBody(current_phase="starting")) == "starting        0.0 %   0 B   0 B/s"
+
+
+def test_the_line_ends_with_what_the_disks_under_way_wait_for():
+    disks = (
+        DiskBody(0, status="running", bottleneck="write"),
+        DiskBody(1, status="running", bottleneck="read"),
+        DiskBody(2, status="running", bottleneck="write"),
+        DiskBody(3, status="completed", bottleneck="network"),
+        DiskBody(4, status="running"),
+    )
+    assert screen.status_line(TelemetryBody(current_phase="transferring", disks=disks)).endswith(
+        "/s   write, read"
+    )
 
 
 def test_sizes_are_binary():

@@ -1,6 +1,7 @@
 """Hub: over real loopback connections, each answer gets the name of what the sender does next."""
 
 import itertools
+import socket
 from functools import partial
 from types import SimpleNamespace
 
@@ -137,3 +138,39 @@ async def test_a_hub_that_hangs_up_is_unavailable(nursery):
     async with Client(url, sender="s", settings=SETTINGS) as client:
         with pytest.raises(HubUnavailable):
             await client.push("backup", "x", BODY)
+
+
+class Resolver(trio.abc.HostnameResolver):
+    """Answers with the scripted answers: an error is raised, an address given, None is silence."""
+
+    def __init__(self, *answers):
+        self._answers = list(answers)
+
+    async def getaddrinfo(self, host, port, *more):
+        answer = self._answers.pop(0)
+        if answer is None:
+            await trio.sleep_forever()
+        if isinstance(answer, Exception):
+            raise answer
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", answer)]
+
+    async def getnameinfo(self, sockaddr, flags):
+        raise AssertionError("nobody asks for names")
+
+
+async def test_a_resolver_that_fails_hangs_and_changes_its_mind_costs_tries_only(hub):
+    trio.socket.set_custom_hostname_resolver(
+        Resolver(
+            socket.gaierror(socket.EAI_AGAIN, "try again"),
+            None,
+            ("127.0.0.1", 9),
+            ("127.0.0.1", int(hub.url.rpartition(":")[2])),
+        )
+    )
+    settings = TelemetrySettings(request_timeout=0.5)
+    async with Client("http://hub.example", sender="s", settings=settings) as client:
+        for _ in range(3):
+            with pytest.raises(HubUnavailable):
+                await client.push("backup", "x", BODY)
+        await client.push("backup", "x", BODY)
+    assert len(hub.told) == 1
