@@ -59,6 +59,7 @@ def _serve(command: argparse.ArgumentParser) -> None:
         "--listen", metavar="HOST:PORT", help="where to listen (127.0.0.1:8082); port 0 takes any"
     )
     _store(command)
+    command.add_argument("--workers", type=int, metavar="N", help="so many hub processes at one address (1)")
     command.add_argument("--open", action="store_true", help="no tokens: anyone on this machine may read and send")
     command.add_argument(
         "--allow-plaintext",

@@ -17,6 +17,8 @@ from sendensed.errors import ConfigError
 
 Seconds = Annotated[float, Meta(gt=0, le=31_536_000)]
 Count = Annotated[int, Meta(ge=1)]
+WORKERS_MOST = 32
+"""Hub processes under one parent: each has its own database connections."""
 Days = Annotated[int, Meta(ge=1, le=3_650)]
 
 
@@ -158,6 +160,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     listen: str = "127.0.0.1:8082"
     """HOST:PORT. The original sender's tunnel ends at port 8082."""
+    workers: Annotated[int, Meta(ge=1, le=WORKERS_MOST)] = 1
+    """Hub processes at one address; one keeps a core busy at some 15,000 updates a second."""
     hub: str = ""
     """The hub's name among those on one database, the same after a restart; '' is HOST:PORT of this machine."""
     open: bool = False

@@ -66,14 +66,14 @@ async def open_hub(
     Raises SendensedError where it cannot start.
     """
     stopping = trio.Event()
-    settings = replace(settings, hub=settings.hub or _name_of(listeners[0]))
+    settings = replace(settings, hub=settings.hub or name_of(listeners[0].socket))
     try:
         async with open_store(settings, state_dir) as opened, trio.open_nursery() as nursery:
             kept = (opened.store, opened.archive, opened.tokens, opened.database)
             served = partial(app.run, settings, environment, *kept, listeners)
             await nursery.start(partial(served, stopping=stopping))
             try:
-                yield Running(_url(listeners[0]), opened)
+                yield Running(url_of(listeners[0].socket), opened)
             finally:
                 stopping.set()
     finally:
@@ -81,11 +81,12 @@ async def open_hub(
             await trio.aclose_forcefully(listener)
 
 
-def _name_of(listener: trio.SocketListener) -> str:
+def name_of(listening: socket.socket | trio.socket.SocketType) -> str:
     """The hub's own name: it is the same after a restart, and no other process has it on this machine."""
-    return f"{socket.gethostname()}:{listener.socket.getsockname()[1]}"
+    return f"{socket.gethostname()}:{listening.getsockname()[1]}"
 
 
-def _url(listener: trio.SocketListener) -> str:
-    host, port = listener.socket.getsockname()[:2]
+def url_of(listening: socket.socket | trio.socket.SocketType) -> str:
+    """The URL of a socket's address."""
+    host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

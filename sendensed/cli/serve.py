@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -9,11 +10,13 @@ import trio
 from msgspec.structs import replace
 
 from sendensed import config, daemon, errors
-from sendensed.cli import credentials, welcome
-from sendensed.cli.running import Running, address_of, check_exposure, listen_on, open_hub
+from sendensed.cli import credentials, welcome, workers
+from sendensed.cli.running import address_of, check_exposure, listen_on, name_of, open_hub, url_of
 from sendensed.environment import Environment, SystemEnvironment
+from sendensed.errors import ConfigError
+from sendensed.store.opening import Opened, open_store
 
-_SAID = ("listen", "state_dir", "database", "open", "allow_plaintext")
+_SAID = ("listen", "workers", "state_dir", "database", "open", "allow_plaintext")
 """Settings that the command line may override."""
 
 log = structlog.get_logger()
@@ -25,7 +28,10 @@ def run(options: argparse.Namespace) -> int:
     check_exposure(settings)
     daemon.set_up_logs(options.log_level)
     with errors.unwrapped():
-        trio.run(_serve, settings)
+        if settings.workers > 1:
+            trio.run(_serve_workers, settings, options.log_level)
+        else:
+            trio.run(_serve, settings)
     return 0
 
 
@@ -33,6 +39,8 @@ def settings_of(options: argparse.Namespace) -> config.Config:
     """The configuration file's settings, with the command line's on top. Raises ConfigError."""
     settings = config.load(Path(options.config) if options.config else None)
     said = {name: value for name in _SAID if (value := getattr(options, name, None))}
+    if not 1 <= said.get("workers", 1) <= config.WORKERS_MOST:
+        raise ConfigError(f"--workers: give a number from 1 to {config.WORKERS_MOST}")
     return replace(settings, **said)
 
 
@@ -55,10 +63,8 @@ async def _serve(settings: config.Config) -> None:
         nursery.start_soon(daemon.stop_on_signals, stopping, nursery.cancel_scope)
         listeners = await listen_on(host, port)
         async with open_hub(settings, state_dir_of(settings), listeners, environment) as hub:
-            first = None if settings.open else await _first(hub, state_dir_of(settings), environment)
-            print(f"listening on {hub.address}", flush=True)
-            if first is not None and "INVOCATION_ID" not in os.environ:  # systemd keeps what a service prints
-                print(f"sign in, once and within 10 minutes: {welcome.link(hub.address, first.code)}", flush=True)
+            first = None if settings.open else await _first(hub.opened, state_dir_of(settings), environment)
+            _greet(hub.address, first)
             database = hub.opened.database if settings.database else f"{hub.opened.database} at {hub.opened.dsn}"
             log.info("serving", address=hub.address, database=database, open=settings.open)
             daemon.spare_the_collector()
@@ -68,9 +74,33 @@ async def _serve(settings: config.Config) -> None:
         nursery.cancel_scope.cancel()
 
 
-async def _first(hub: Running, state_dir: Path, environment: Environment) -> welcome.First | None:
+async def _serve_workers(settings: config.Config, log_level: str) -> None:
+    state_dir, environment, stopping = state_dir_of(settings), SystemEnvironment(), trio.Event()
+    with workers.reserve(settings) as reserved:
+        address = url_of(reserved)
+        async with open_store(settings, state_dir) as opened, trio.open_nursery() as nursery:
+            nursery.start_soon(daemon.stop_on_signals, stopping, nursery.cancel_scope)
+            first = None if settings.open else await _first(opened, state_dir, environment)
+            shared = replace(
+                settings,
+                listen=address.partition("://")[2],
+                database=opened.dsn,
+                hub=settings.hub or name_of(reserved),
+            )
+            processes = workers.Workers(shared, state_dir, log_level)
+            await workers.serve(processes, stopping, partial(_greet, address, first))
+            nursery.cancel_scope.cancel()
+
+
+def _greet(address: str, first: welcome.First | None) -> None:
+    print(f"listening on {address}", flush=True)
+    if first is not None and "INVOCATION_ID" not in os.environ:  # systemd keeps what a service prints
+        print(f"sign in, once and within 10 minutes: {welcome.link(address, first.code)}", flush=True)
+
+
+async def _first(opened: Opened, state_dir: Path, environment: Environment) -> welcome.First | None:
     """The first start's tokens, which go to files of their own; None where there have been tokens before."""
-    first = await welcome.first_tokens(hub.opened.tokens, environment)
+    first = await welcome.first_tokens(opened.tokens, environment)
     if first is not None:
         _keep_first(state_dir, {welcome.ADMIN: first.admin, welcome.APPLIANCE: first.push})
         sign_in = f"sendensed token link {welcome.ADMIN}"

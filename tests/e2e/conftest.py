@@ -45,13 +45,13 @@ def processes_that_name(text: str) -> dict[int, list[str]]:
 class Hub:
     """`sendensed serve --open` as a process, on a port of its own that it keeps over restarts."""
 
-    def __init__(self, state: Path, settings: str = "", database: str = "") -> None:
+    def __init__(self, state: Path, settings: str = "", database: str = "", workers: int = 1) -> None:
         self.state = state
         self.port = 0
         self.program = ["sendensed", "serve"]
         self.process: subprocess.Popen[str] | None = None
         config = state / "hub.toml"
-        config.write_text(settings)
+        config.write_text(f"workers = {workers}\n{settings}")
         self._arguments = ["--config", config]
         if database:
             self._arguments += ["--database", database]
@@ -124,11 +124,11 @@ def make_hub(tmp_path_factory):
     """Starts hubs, and ends what is left of them."""
     hubs = []
 
-    def make(settings: str = "", database: str = "") -> Hub:
+    def make(settings: str = "", database: str = "", workers: int = 1) -> Hub:
         state = tmp_path_factory.mktemp("hub")
         for folder in (state, state.parent, state.parent.parent):
             os.chmod(folder, 0o755)  # run as root, PostgreSQL is another user
-        hubs.append(Hub(state, settings, database))
+        hubs.append(Hub(state, settings, database, workers))
         return hubs[-1].start()
 
     yield make
