@@ -155,6 +155,7 @@ async def run_job(
             final = await aggregator.run(
                 identity,
                 count,
+                order.verify,
                 lambda: [tally.read() for tally in tallies],
                 events,
                 [newest, legacy_newest],

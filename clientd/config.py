@@ -42,11 +42,39 @@ class CopySettings(msgspec.Struct, frozen=True, kw_only=True):
     zero_chunk: int = 32 * MIB
     """Most bytes of a hole made to read as zeros by one call: a stop is noticed in between."""
 
+    coalesce: int = MIB
+    """Longest gap between two changed ranges that are copied as one: a request more would cost as much."""
+
+    pauses: tuple[float, ...] = (1.0, 2.0, 4.0)
+    """Seconds between two tries of what failed for a passing reason: four tries in all."""
+
+    checkpoint: float = 30.0
+    """Seconds between two checkpoints, each with a flush of the target: most that a lost connection costs."""
+
+    checkpoint_share: float = 0.05
+    """Most of the time that flushing for checkpoints may take: where it is slow, they come less often."""
+
     writeback: int = 4 * MIB
     """Bytes a worker writes before it asks the kernel to write them back: the flush then finds little to do."""
 
     stop_patience: float = 5.0
     """Seconds that a stopped job waits for calls under way before it tells its end: half the daemon's grace."""
+
+
+class NbdSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How NBD servers are spoken to. Times are seconds."""
+
+    connect_patience: float = 10.0
+    """For each step of connecting: a server that serves one client only lets a second one wait for ever."""
+
+    patience: float = 60.0
+    """Longest silence of a server that owes an answer: longer than a disk's own tries at a bad sector."""
+
+    flush_patience: float = 600.0
+    """The same while it flushes: gigabytes may wait in its cache for a slow disk."""
+
+    requests: int = 8
+    """Most requests under way at once for each worker, each way: with four workers enough for 20 ms and more."""
 
 
 class TelemetrySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,6 +152,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All of it."""
 
     copy: CopySettings = CopySettings()
+    nbd: NbdSettings = NbdSettings()
     telemetry: TelemetrySettings = TelemetrySettings()
 
     stop_grace: float = 10.0

@@ -42,6 +42,7 @@ class Final(msgspec.Struct, frozen=True):
 async def run(
     identity: state.Identity,
     disks: int,
+    verified: bool,
     read: Read,
     inbox: trio.MemoryReceiveChannel[state.Event],
     newest: Sequence[Latest[Update]],
@@ -57,7 +58,7 @@ async def run(
     where the job went away without an end. Cancellation loses what was not written yet.
     """
     cadence = Cadence(settings.beat, settings.points)
-    job = state.begin(disks)
+    job = state.begin(disks, verified=verified)
     counts: tuple[Count, ...] = (Count(),) * disks
     speed = Speed(settings.speed_window)
     load = Load(settings.speed_window)

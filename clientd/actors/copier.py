@@ -1,55 +1,214 @@
-"""Copier: copies one disk with a few worker threads, flushes it, and says how that went."""
+"""Copier: copies one disk with a few worker threads, flushes it, verifies it where asked, and says how that went.
 
+workers ──────────────▶ flush ──▶ verify ──▶ copied
+   │  every so often: flush, checkpoint
+   └─ the target's connection is lost: pause, connect again, go on from the last checkpoint
+"""
+
+from collections.abc import Callable
 from functools import partial
+from typing import TypeVar
 
+import structlog
 import trio
 
 from clientd.config import CopySettings
 from clientd.core import job, plan
+from clientd.core.checkpoint import Checkpoint
 from clientd.core.plan import Plan
+from clientd.disk import resume, verify, worker
 from clientd.disk.pace import Pace
 from clientd.disk.protocol import Disk
 from clientd.disk.tally import DiskTally
 from clientd.disk.work import Work
 from clientd.errors import DiskError
 
+T = TypeVar("T")
 
-async def run(
-    index: int,
-    source: Disk,
-    target: Disk,
-    work_plan: Plan,
-    tally: DiskTally,
-    outbox: trio.MemorySendChannel[job.Event],
-    *,
-    settings: CopySettings,
-    pace: Pace,
-    limiter: trio.CapacityLimiter,
-) -> None:
-    """Returns when the disk is copied and flushed. Raises DiskError where it cannot be.
+log = structlog.get_logger()
 
-    `outbox` has room for all of a job's events: nothing here ever waits for its reader. Cancellation lets each
-    worker finish its chunk, and abandons a flush; the disks are the caller's to close.
+_LAST_CHECKPOINT = 4.0
+"""Seconds that a stopped copy may take for its last checkpoint: within the patience that a stopped job has."""
+
+Save = Callable[[Checkpoint], None]
+"""Keeps a checkpoint. Blocks; raises nothing."""
+
+
+class _Lost(Exception):
+    """The target's connection is lost, and with it perhaps what was not flushed."""
+
+    def __init__(self, error: DiskError) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
+class Copier:
+    """One disk's. `settings`, `pace` and `limiter` (of threads) are shared by a job's disks.
+
+    Goes on behind the mark of `checkpoint`, whose witnesses hold, and hands later ones to `save`, where a later
+    attempt has a use for them.
     """
-    chunk = plan.paced_chunk(settings.chunk, pace.rate)
-    chunks = plan.chunks(work_plan, fresh=target.fresh, chunk=chunk, zero_chunk=settings.zero_chunk)
-    work = Work(source, target, chunks, pace, settings, chunk)
-    outbox.send_nowait(job.DiskStarted(index))
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stop_when_cancelled, work)
-        async with trio.open_nursery() as workers:
-            for _ in range(settings.workers):
-                loop = partial(work.run, tally.worker())
-                workers.start_soon(partial(trio.to_thread.run_sync, loop, limiter=limiter))
-        nursery.cancel_scope.cancel()
+
+    def __init__(
+        self,
+        source: Disk,
+        target: Disk,
+        work_plan: Plan,
+        tally: DiskTally,
+        *,
+        checkpoint: Checkpoint,
+        save: Save | None,
+        verified: bool,
+        settings: CopySettings,
+        pace: Pace,
+        limiter: trio.CapacityLimiter,
+    ) -> None:
+        self._source, self._target = source, target
+        self._plan = work_plan
+        self._tally = tally
+        self._checkpoint = checkpoint
+        self._save = save
+        self._verified = verified
+        self._settings = settings
+        self._pace = pace
+        self._limiter = limiter
+        self._chunk = plan.paced_chunk(settings.chunk, pace.rate)
+        self._digests: dict[int, bytes] = {}
+
+    async def run(self, index: int, outbox: trio.MemorySendChannel[job.Event]) -> None:
+        """Returns when the disk is copied, flushed, and verified if so wanted. Raises DiskError.
+
+        `outbox` has room for all of a job's events: nothing here ever waits for its reader. Cancellation lets
+        each worker finish its chunks, makes a last checkpoint, and abandons a flush; the disks are the caller's to
+        close.
+        """
+        outbox.send_nowait(job.DiskStarted(index))
+        written = False
+        failures, mark = 0, -1
+        while True:
+            try:
+                await self._transfer()
+                if not written:
+                    written = True
+                    outbox.send_nowait(job.DiskWritten(index))
+                await self._mark(self._plan.size)
+                if self._verified:
+                    await self._verify()
+            except _Lost as lost:
+                failures = 1 if self._checkpoint.mark > mark else failures + 1
+                mark = self._checkpoint.mark
+                await self._bring_back(lost.error, failures)
+            else:
+                outbox.send_nowait(job.DiskCopied(index))
+                return
+
+    async def _transfer(self) -> None:
+        """Copies all behind the checkpoint."""
+        settings, done = self._settings, self._checkpoint.mark
+        chunks = plan.chunks(
+            self._plan, fresh=self._target.fresh, chunk=self._chunk, zero_chunk=settings.zero_chunk, done=done
+        )
+        work = Work(chunks, self._pace, digests=self._digests if self._verified else None)
+        self._tally.begin(self._source, self._target, plan.total_until(self._plan, done))
+        complete = False
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._keep_marking, work)
+                await self._work(
+                    work,
+                    lambda: partial(
+                        worker.run, work, self._source, self._target, self._tally.worker(), settings, self._chunk
+                    ),
+                )
+                nursery.cancel_scope.cancel()
+            complete = True
+        finally:
+            if not complete and work.error is None:
+                with trio.CancelScope(shield=True), trio.move_on_after(_LAST_CHECKPOINT):
+                    await self._mark_of(work)
+        _raise_error(work)
+        _check_complete(self._target, self._plan, self._tally)
+        await self._in_thread(partial(_check_size, self._source))
+
+    async def _work(self, work: Work, make_run: Callable[[], Callable[[], None]]) -> None:
+        """Runs it in so many threads, until all of them have ended."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_stop_when_cancelled, work)
+            async with trio.open_nursery() as workers:
+                for _ in range(self._settings.workers):
+                    workers.start_soon(partial(trio.to_thread.run_sync, make_run(), limiter=self._limiter))
+            nursery.cancel_scope.cancel()
+
+    async def _verify(self) -> None:
+        chunks = plan.chunks(self._plan, fresh=False, chunk=self._chunk, zero_chunk=self._settings.zero_chunk)
+        work = Work(chunks, self._pace)
+        await self._in_thread(self._target.forget)
+        run = partial(verify.run, work, self._source, self._target, self._digests, self._chunk)
+        await self._work(work, lambda: run)
+        _raise_error(work)
+
+    async def _keep_marking(self, work: Work) -> None:
+        """A checkpoint every so often. One that fails ends the work."""
+        pause = self._settings.checkpoint
+        while True:
+            await trio.sleep(pause)
+            began = trio.current_time()
+            await self._mark_of(work)
+            took = trio.current_time() - began
+            pause = max(self._settings.checkpoint, took / self._settings.checkpoint_share)
+
+    async def _mark_of(self, work: Work) -> None:
+        try:
+            mark = work.mark
+            if mark > self._checkpoint.mark:
+                await self._mark(mark)
+        except _Lost as lost:
+            work.fail(lost.error, target_lost=True)
+        except DiskError as error:
+            work.fail(error)
+
+    async def _mark(self, mark: int) -> None:
+        """All before the mark is made durable, and remembered as such."""
+        try:
+            made = await self._in_thread(
+                partial(resume.make, self._checkpoint.source, self._target, self._plan, mark)
+            )
+        except DiskError as error:
+            if error.passing:
+                raise _Lost(error) from None
+            raise
+        self._checkpoint = made
+        self._tally.flushed(plan.total_until(self._plan, mark))
+        if self._save is not None:
+            await self._in_thread(partial(self._save, made))
+
+    async def _bring_back(self, error: DiskError, failures: int) -> None:
+        """Connects to the target again, and finds out how much of the copy it still has."""
+        pauses = self._settings.pauses
+        while failures <= len(pauses):
+            log.warning(
+                "target lost, connecting again", disk=self._target.path, error=str(error), failures=failures
+            )
+            await trio.sleep(pauses[failures - 1])
+            try:
+                await self._in_thread(self._target.renew)
+                kept = await self._in_thread(partial(resume.holds, self._checkpoint, self._target))
+            except DiskError as again:
+                error, failures = again, failures + 1
+                continue
+            if not kept:
+                log.warning("the target has lost what was flushed, its copy begins anew", disk=self._target.path)
+                self._checkpoint = resume.start(self._checkpoint.source, self._target, self._plan.size)
+            return
+        raise error
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        return await trio.to_thread.run_sync(call, limiter=self._limiter, abandon_on_cancel=True)
+
+
+def _raise_error(work: Work) -> None:
     if work.error is not None:
-        raise work.error
-    _check_complete(target, work_plan, tally)
-    await trio.to_thread.run_sync(_check_size, source, limiter=limiter, abandon_on_cancel=True)
-    outbox.send_nowait(job.DiskWritten(index))
-    await trio.to_thread.run_sync(target.flush, limiter=limiter, abandon_on_cancel=True)
-    tally.flushed()
-    outbox.send_nowait(job.DiskCopied(index))
+        raise _Lost(work.error) if work.target_lost else work.error
 
 
 async def _stop_when_cancelled(work: Work) -> None:

@@ -18,7 +18,7 @@ from clientd.config import SENDER, CopySettings, Settings, TelemetrySettings
 from clientd.core import progress
 from clientd.core.order import Order
 from clientd.disk import check
-from clientd.disk.file import FileDisks
+from clientd.disk.opening import SystemDisks
 from clientd.environment import SystemEnvironment
 from clientd.errors import printable, reason
 from clientd.net.hub import HttpHub
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
             await app.run_job(
                 order,
                 attempt,
-                FileDisks(),
+                SystemDisks(settings.nbd),
                 hub,
                 stops,
                 outbox=outbox,

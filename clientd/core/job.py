@@ -1,6 +1,7 @@
 """Job: one job's state, what happens to it, and the body that tells the hub.
 
-        starting -> transferring -> finalizing          phases, in this order, each at most once
+        starting -> transferring -> finalizing          phases, in this order, each at most once;
+                                 -> verifying           this one where the job is to be verified
         running -> completed | failed | cancelled       statuses
 
 A disk: pending -> running -> completed; a failed disk makes the job fail, and disks that have not ended when
@@ -15,20 +16,21 @@ import msgspec
 from clientd.core import progress
 from clientd.core.cadence import Picture
 from clientd.core.order import Order
+from clientd.core.plan import Kind
 from clientd.core.progress import Count
 from schemas.telemetry import DiskBody, TelemetryBody
 
 Status = Literal["running", "completed", "failed", "cancelled"]
 DiskStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
-Phase = Literal["starting", "transferring", "finalizing"]
+Phase = Literal["starting", "transferring", "verifying", "finalizing"]
 
 
 class DiskPlanned(msgspec.Struct, frozen=True):
-    """It is known how many bytes of this disk will be read, and whether these are all that it has."""
+    """It is known how many bytes of this disk count, and which ones these are."""
 
     index: int
     total_bytes: int
-    whole: bool = False
+    kind: Kind = "allocated"
 
 
 class DiskStarted(msgspec.Struct, frozen=True):
@@ -38,13 +40,13 @@ class DiskStarted(msgspec.Struct, frozen=True):
 
 
 class DiskWritten(msgspec.Struct, frozen=True):
-    """All its chunks are written; the flush is under way."""
+    """All its chunks are written; the flush is under way, and then perhaps its verification."""
 
     index: int
 
 
 class DiskCopied(msgspec.Struct, frozen=True):
-    """It is written and flushed."""
+    """It is written and flushed, and verified where that was asked for."""
 
     index: int
 
@@ -71,20 +73,21 @@ EVENTS_PER_DISK = 5
 class DiskState(msgspec.Struct, frozen=True):
     """One disk. `written` holds from the last chunk's write on; `total_bytes` is None until it is planned.
 
-    `whole` says that `total_bytes` is the disk's size.
+    `kind` is what `total_bytes` counts.
     """
 
     status: DiskStatus = "pending"
     written: bool = False
     total_bytes: int | None = None
-    whole: bool = False
+    kind: Kind = "virtual"
     error: str | None = None
 
 
 class Job(msgspec.Struct, frozen=True):
-    """The whole job, without its counters."""
+    """The whole job, without its counters. `verified` says that it is to be verified."""
 
     disks: tuple[DiskState, ...]
+    verified: bool = False
     status: Status = "running"
     phase: Phase = "starting"
     error: str | None = None
@@ -101,9 +104,13 @@ class Job(msgspec.Struct, frozen=True):
         return sum(known) if len(known) == len(self.disks) else None
 
     @property
-    def total_kind(self) -> Literal["allocated", "virtual"]:
-        """What `total_bytes` counts: the disks' sizes, or what of them holds data."""
-        return "virtual" if all(disk.whole for disk in self.disks) else "allocated"
+    def total_kind(self) -> Kind:
+        """What `total_bytes` counts: the disks' sizes, what of them holds data, or what has changed.
+
+        Of disks of different kinds it is the least that is said of all of them.
+        """
+        kinds = {disk.kind for disk in self.disks}
+        return kinds.pop() if len(kinds) == 1 else "allocated"
 
 
 class Identity(msgspec.Struct, frozen=True):
@@ -135,9 +142,9 @@ class Misplaced(Exception):
     """An event that cannot happen in this state: a bug of ours."""
 
 
-def begin(disks: int) -> Job:
+def begin(disks: int, *, verified: bool = False) -> Job:
     """A job that has just begun."""
-    return Job((DiskState(),) * disks)
+    return Job((DiskState(),) * disks, verified)
 
 
 def apply(job: Job, event: Event) -> Job:
@@ -148,7 +155,7 @@ def apply(job: Job, event: Event) -> Job:
         return _end(job, event)
     disk = _disk_after(job.disks[event.index], event)
     disks = (*job.disks[: event.index], disk, *job.disks[event.index + 1 :])
-    return msgspec.structs.replace(job, disks=disks, phase=_phase(job.phase, disks))
+    return msgspec.structs.replace(job, disks=disks, phase=_phase(job, disks))
 
 
 def _disk_after(
@@ -157,7 +164,7 @@ def _disk_after(
     replace = msgspec.structs.replace
     match event:
         case DiskPlanned() if disk.status == "pending" and disk.total_bytes is None:
-            return replace(disk, total_bytes=event.total_bytes, whole=event.whole)
+            return replace(disk, total_bytes=event.total_bytes, kind=event.kind)
         case DiskStarted() if disk.status == "pending" and disk.total_bytes is not None:
             return replace(disk, status="running")
         case DiskWritten() if disk.status == "running" and not disk.written:
@@ -169,12 +176,12 @@ def _disk_after(
     raise Misplaced(f"{event} of a disk that is {disk.status}")
 
 
-def _phase(phase: Phase, disks: Sequence[DiskState]) -> Phase:
+def _phase(job: Job, disks: Sequence[DiskState]) -> Phase:
     if all(disk.written for disk in disks):
-        return "finalizing"
-    if phase == "starting" and any(disk.status == "running" for disk in disks):
+        return "verifying" if job.verified else "finalizing"
+    if job.phase == "starting" and any(disk.status == "running" for disk in disks):
         return "transferring"
-    return phase
+    return job.phase
 
 
 def _end(job: Job, event: JobEnded) -> Job:

@@ -7,13 +7,17 @@ import msgspec
 Mode = Literal["full", "incremental"]
 
 
+EXTENTS = (".json", ".jsonl", ".ndjson")
+"""What the name of an extents file may end in."""
+
+
 class DiskOrder(msgspec.Struct, frozen=True, kw_only=True):
     """One disk. Exactly one of `source` and `source_command` says where it is read from.
 
     `source` is a path or an NBD URI; `source_command` the arguments of an nbdkit that is started for this disk
     and stopped after it, `source_secret` a file whose descriptor takes the place of `{secret}` in it. `changes`
-    names a dirty bitmap or an extents file. `change_id` stands for the source's content: a checkpoint of
-    another one is not gone on with. `index` is the disk's number on the wire.
+    names a dirty bitmap or, with a '/' or an ending of EXTENTS, an extents file. `change_id` stands for the
+    source's content: a checkpoint of another one is not gone on with. `index` is the disk's number on the wire.
     """
 
     index: int
@@ -28,6 +32,16 @@ class DiskOrder(msgspec.Struct, frozen=True, kw_only=True):
     def name(self) -> str:
         """Where it is read from, for people."""
         return self.source or self.source_command[0]
+
+    @property
+    def changes_file(self) -> str:
+        """The extents file, '' where `changes` names none."""
+        return self.changes if "/" in self.changes or self.changes.endswith(EXTENTS) else ""
+
+    @property
+    def bitmap(self) -> str:
+        """The dirty bitmap, '' where `changes` names none."""
+        return "" if self.changes_file else self.changes
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):

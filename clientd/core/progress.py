@@ -16,7 +16,10 @@ import msgspec
 
 
 class Busy(msgspec.Struct, frozen=True, gc=False):
-    """Seconds that a disk's workers have spent on each kind of work, summed over them."""
+    """What the time of a disk's workers went into, in seconds, summed over them.
+
+    `read` is waiting for the source, `write` for the target, `network` moving bytes from and to their servers.
+    """
 
     read: float = 0.0
     write: float = 0.0

@@ -35,7 +35,6 @@ class DirectLane:
     """Nothing but the disk itself: there is no connection to lose."""
 
     depth = 1
-    network = 0.0
 
     def __init__(self, disk: Direct) -> None:
         self._disk = disk

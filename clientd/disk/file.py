@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from clientd.core.extents import Extent
 from clientd.disk import kernel
 from clientd.disk.direct import DirectLane
-from clientd.errors import DiskError
+from clientd.errors import DiskError, reason
 
 _ZEROS = memoryview(bytes(1024 * 1024))
 _HOLES_UNKNOWN = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTTY, errno.ESPIPE})
@@ -72,13 +72,31 @@ class FileDisk:
         return self._fresh
 
     @property
+    def block(self) -> int:
+        """A file may be cut anywhere, and so may what goes to a device through the page cache."""
+        return 1
+
+    @property
     def identity(self) -> str:
-        """The file, and for a source its last change; of a block device only its number and size are known."""
+        """The file or the device, and its size."""
         there = os.fstat(self._descriptor)
-        if self._block_device:
-            return f"device={there.st_rdev} size={self._size}"
-        changed = "" if self._target else f" mtime={there.st_mtime_ns}"
-        return f"file={there.st_dev}:{there.st_ino} size={self._size}{changed}"
+        place = f"device={there.st_rdev}" if self._block_device else f"file={there.st_dev}:{there.st_ino}"
+        return f"{place} size={self._size}"
+
+    @property
+    def version(self) -> str | None:
+        """A file's time of last modification; a block device tells nothing."""
+        return None if self._block_device else f"mtime={os.fstat(self._descriptor).st_mtime_ns}"
+
+    @property
+    def network(self) -> float:
+        """There is no server."""
+        return 0.0
+
+    @property
+    def said(self) -> str:
+        """Nothing: there is no server of its own."""
+        return ""
 
     def lane(self) -> DirectLane:
         """Onto the one descriptor."""
@@ -156,11 +174,14 @@ class FileDisk:
             if self._unlisted:
                 _flush_directory(os.path.dirname(self._path) or ".")
                 self._unlisted = False
-        except OSError as error:
-            raise DiskError.of(error, self._path, "flushing") from None
+        except OSError as error:  # never passing: the kernel tells once, and a second try would find nothing wrong
+            raise DiskError(self._path, "flushing", None, reason(error)) from None
+
+    def renew(self) -> None:
+        """There is no connection to lose."""
 
     def forget(self) -> None:
-        """Lets the kernel drop what it has cached of it, which must be flushed."""
+        """Lets the kernel drop what it has cached, which must be flushed."""
         os.posix_fadvise(self._descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def close(self) -> None:

@@ -15,7 +15,7 @@ PAGE = 4096
 class MemoryDisk:
     """Keeps which pages were never written, and so are holes; and what of it was flushed.
 
-    `dirty` is its dirty bitmap, if it has one, whatever the name; `version` a part of its identity.
+    `dirty` is its dirty bitmap, if it has one, whatever the name; `version` stands for its content.
 
     `fresh` says of a target that it began as zeros.
 
@@ -29,7 +29,7 @@ class MemoryDisk:
         *,
         fresh: bool = False,
         dirty: Sequence[Extent] | None = None,
-        version: int = 0,
+        version: str | None = "1",
     ) -> None:
         self.content = bytearray(content)
         self.flushed: bytes | None = None
@@ -54,9 +54,29 @@ class MemoryDisk:
         return self._size
 
     @property
+    def block(self) -> int:
+        """Any byte."""
+        return 1
+
+    @property
     def identity(self) -> str:
-        """Its name, size and version."""
-        return f"memory={self._path} size={self._size} version={self._version}"
+        """Its name and size."""
+        return f"memory={self._path} size={self._size}"
+
+    @property
+    def version(self) -> str | None:
+        """As it was made with."""
+        return self._version
+
+    @property
+    def network(self) -> float:
+        """There is no server."""
+        return 0.0
+
+    @property
+    def said(self) -> str:
+        """Nothing: there is no server of its own."""
+        return ""
 
     def lane(self) -> DirectLane:
         """Onto the one content."""
@@ -119,6 +139,9 @@ class MemoryDisk:
         with self._lock:
             self.flushed = bytes(self.content)
 
+    def renew(self) -> None:
+        """There is no connection to lose."""
+
     def forget(self) -> None:
         """Nothing is cached."""
 
@@ -148,6 +171,10 @@ class MemoryDisks:
         if disk.size < size:
             raise DiskError(name, "opening", None, f"it has {disk.size} bytes, {size} are needed")
         return disk
+
+    def command(self, arguments: Sequence[str], secret: str, bitmap: str = "") -> MemoryDisk:
+        """The disk that the last argument names."""
+        return self._known(arguments[-1])
 
     def _known(self, name: str) -> MemoryDisk:
         try:

@@ -8,6 +8,9 @@ import threading
 import time
 from collections.abc import Callable
 
+monotonic = time.monotonic  # noqa: TID251 - the one clock of worker threads
+"""Seconds, for durations and deadlines in threads."""
+
 _BURST = 0.1
 """Seconds of the rate that an idle job may catch up on."""
 
@@ -15,7 +18,7 @@ _BURST = 0.1
 class Pace:
     """`rate` in bytes per second; 0 never waits. `clock` tells seconds, monotonic."""
 
-    def __init__(self, rate: int, clock: Callable[[], float] = time.monotonic) -> None:  # noqa: TID251
+    def __init__(self, rate: int, clock: Callable[[], float] = monotonic) -> None:
         self.rate = rate
         self._clock = clock
         self._lock = threading.Lock()

@@ -1,6 +1,6 @@
 """Protocol: what a disk must be able to do. Blocking calls, made from worker threads, several at once."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from clientd.core.extents import Extent
@@ -19,17 +19,13 @@ class Lane(Protocol):
 
     Requests complete in any order; each view is the lane's until its request has completed. After a DiskError
     that is `passing` the lane may be broken: everything begun on it must be waited for, and fails; then
-    `restore` makes it usable again.
+    `restore` makes it usable again, if that is possible without losing what has completed: a target that was
+    lost is only brought back by `Disk.renew`.
     """
 
     @property
     def depth(self) -> int:
         """Requests that are worth having under way at once, 1 where each completes as it begins."""
-        ...
-
-    @property
-    def network(self) -> float:
-        """Seconds that this lane has spent so far moving bytes over a network."""
         ...
 
     def read(self, offset: int, view: memoryview) -> Pending:
@@ -45,7 +41,7 @@ class Lane(Protocol):
         ...
 
     def restore(self) -> None:
-        """Makes a broken lane usable again. Raises DiskError where that cannot be done now."""
+        """Makes a broken lane usable again; one that is not broken stays as it is. Raises DiskError."""
         ...
 
     def close(self) -> None:
@@ -76,8 +72,28 @@ class Disk(Protocol):
         ...
 
     @property
+    def block(self) -> int:
+        """Smallest unit of a request in bytes, a power of two: offsets and lengths are multiples of it."""
+        ...
+
+    @property
     def identity(self) -> str:
-        """What can be told of which disk this is, and for a source in which version: text, only to be compared."""
+        """Which disk this is, as far as it can be told: text, only to be compared."""
+        ...
+
+    @property
+    def version(self) -> str | None:
+        """What changes whenever a source's content does: text, only to be compared. None where none is known."""
+        ...
+
+    @property
+    def network(self) -> float:
+        """Seconds that its lanes have spent so far moving bytes to or from a server, summed; 0.0 without one."""
+        ...
+
+    @property
+    def said(self) -> str:
+        """Last words of a server of its own, to be told with an error; '' where it has none."""
         ...
 
     def lane(self) -> Lane:
@@ -107,6 +123,13 @@ class Disk(Protocol):
         """Returns when everything that had completed before is on stable storage."""
         ...
 
+    def renew(self) -> None:
+        """Makes a disk usable again whose connection was lost, once all its lanes are closed. Raises DiskError.
+
+        What was not flushed before may be lost with the connection.
+        """
+        ...
+
     def forget(self) -> None:
         """A hint that what is read next must come from the disk itself, not from a cache that can be dropped."""
         ...
@@ -126,6 +149,13 @@ class Disks(Protocol):
         """Opened for reading, never writable; with the dirty bitmap of that name where it has one.
 
         Raises DiskError.
+        """
+        ...
+
+    def command(self, arguments: Sequence[str], secret: str, bitmap: str = "") -> Disk:
+        """What an nbdkit serves that is started for it, and ended when the disk is closed. Raises DiskError.
+
+        `secret` is a file whose descriptor's number takes the place of `{secret}` in the arguments, '' is none.
         """
         ...
 

@@ -1,20 +1,26 @@
 """Tally: the counters that worker threads raise and the aggregator reads, without a lock.
 
-Each worker has ints of its own and is their only writer; reading one is atomic. So a sum may be a chunk behind,
+Each worker has numbers of its own and is their only writer; reading one is atomic. So a sum may be a chunk behind,
 never ahead, and the copy path never waits for whoever looks.
 """
 
-from clientd.core.progress import Count
+from clientd.core.progress import Busy, Count
+from clientd.disk.protocol import Disk
 
 
 class WorkerTally:
-    """One worker's bytes. `examined` is raised before `copied`, so their order holds in every look."""
+    """One worker's bytes, and the seconds it spent on its source and on its target.
 
-    __slots__ = ("copied", "examined")
+    `examined` is raised before `copied`, so their order holds in every look.
+    """
+
+    __slots__ = ("copied", "examined", "reading", "writing")
 
     def __init__(self) -> None:
         self.examined = 0
         self.copied = 0
+        self.reading = 0.0
+        self.writing = 0.0
 
 
 class DiskTally:
@@ -22,7 +28,18 @@ class DiskTally:
 
     def __init__(self) -> None:
         self._workers: list[WorkerTally] = []
+        self._base = 0
         self._durable = 0
+        self._past = Busy()
+        self._disks: tuple[Disk, Disk] | None = None
+        self._network = (0.0, 0.0)
+
+    def begin(self, source: Disk, target: Disk, done: int) -> None:
+        """The copy begins, for the first time or again, with `done` bytes durable. With no worker under way."""
+        self._past = self._busy()
+        self._disks = (source, target)
+        self._network = (source.network, target.network)
+        self._workers, self._base, self._durable = [], done, done
 
     def worker(self) -> WorkerTally:
         """A fresh one for another worker."""
@@ -30,11 +47,27 @@ class DiskTally:
         self._workers.append(tally)
         return tally
 
-    def flushed(self) -> None:
-        """What is copied by now is durable. To be called with no worker under way."""
-        self._durable = self.read().copied
+    def flushed(self, copied: int) -> None:
+        """So much is durable by now."""
+        self._durable = copied
 
     def read(self) -> Count:
         """The sums as of now."""
-        copied = sum(worker.copied for worker in self._workers)
-        return Count(sum(worker.examined for worker in self._workers), copied, self._durable)
+        copied = self._base + sum(worker.copied for worker in self._workers)
+        examined = self._base + sum(worker.examined for worker in self._workers)
+        return Count(examined, copied, self._durable, self._busy())
+
+    def _busy(self) -> Busy:
+        """What the workers' time went into so far. Bytes on their way over a network are neither disk's."""
+        if self._disks is None:
+            return self._past
+        source, target = self._disks
+        reading = sum(worker.reading for worker in self._workers)
+        writing = sum(worker.writing for worker in self._workers)
+        from_source = min(source.network - self._network[0], reading)
+        to_target = min(target.network - self._network[1], writing)
+        return Busy(
+            self._past.read + reading - from_source,
+            self._past.write + writing - to_target,
+            self._past.network + from_source + to_target,
+        )

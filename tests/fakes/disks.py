@@ -3,7 +3,7 @@
 A picture has one letter a block: `A0C-` is a block of As, one of written zeros, one of Cs, and a hole.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar
 
 from clientd.core.extents import Extent
@@ -16,6 +16,7 @@ _DOING = {
     "measure": "measuring",
     "lane": "connecting to",
     "restore": "connecting to",
+    "renew": "connecting to",
     "read": "reading",
     "write": "writing",
     "zero": "zeroing",
@@ -32,6 +33,11 @@ def content(picture: str, block: int = BLOCK) -> bytes:
 def extents(picture: str, block: int = BLOCK) -> list[Extent]:
     """A picture's blocks as extents, one each: holes read as zeros, everything else is data."""
     return [Extent(at * block, block, zero=each == "-") for at, each in enumerate(picture)]
+
+
+def base(disk: Disk) -> Disk:
+    """The disk itself, without the faults around it."""
+    return disk.base if isinstance(disk, FaultyDisk) else disk
 
 
 class FaultyDisk:
@@ -74,8 +80,24 @@ class FaultyDisk:
         return self.base.fresh
 
     @property
+    def block(self) -> int:
+        return self.base.block
+
+    @property
     def identity(self) -> str:
         return self.base.identity
+
+    @property
+    def version(self) -> str | None:
+        return self.base.version
+
+    @property
+    def network(self) -> float:
+        return self.base.network
+
+    @property
+    def said(self) -> str:
+        return self.base.said
 
     def extents(self, offset: int, length: int) -> Iterable[Extent]:
         self._strike("extents", offset)
@@ -98,6 +120,10 @@ class FaultyDisk:
     def flush(self) -> None:
         self._strike("flush", None)
         self.base.flush()
+
+    def renew(self) -> None:
+        self._strike("renew", None)
+        self.base.renew()
 
     def forget(self) -> None:
         self.base.forget()
@@ -123,10 +149,6 @@ class FaultyLane:
     @property
     def depth(self) -> int:
         return self.base.depth
-
-    @property
-    def network(self) -> float:
-        return self.base.network
 
     def read(self, offset: int, view: memoryview) -> Pending:
         self._strike("read", offset)
@@ -156,6 +178,9 @@ class GivenDisks:
 
     def source(self, name: str, bitmap: str = "") -> Disk:
         return self._find(name)
+
+    def command(self, arguments: Sequence[str], secret: str, bitmap: str = "") -> Disk:
+        return self._find(arguments[-1])
 
     def target(self, name: str, size: int, *, keep: bool = False) -> Disk:
         disk = self._find(name)

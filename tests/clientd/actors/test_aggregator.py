@@ -34,6 +34,7 @@ class Listening:
         self.final = await aggregator.run(
             self._identity,
             1,
+            False,
             lambda: [self.count],
             self.inbox,
             [self.newest, self.legacy],

@@ -6,11 +6,12 @@ import threading
 import pytest
 import trio
 
-from clientd.actors import copier
+from clientd.actors.copier import Copier
 from clientd.config import CopySettings
 from clientd.core import plan
 from clientd.core.job import DiskCopied, DiskStarted, DiskWritten
 from clientd.core.progress import Count
+from clientd.disk import resume
 from clientd.disk.memory import MemoryDisk
 from clientd.disk.pace import Pace
 from clientd.disk.tally import DiskTally
@@ -18,34 +19,39 @@ from clientd.errors import DiskError
 from tests.fakes import disks as pictures
 from tests.fakes.disks import FaultyDisk
 
-SETTINGS = CopySettings(chunk=pictures.BLOCK, workers=3)
+SETTINGS = CopySettings(chunk=pictures.BLOCK, workers=3, pauses=(0, 0, 0))
 
 
 class Copy:
     """One copy from a picture, with what it left behind."""
 
-    def __init__(self, picture: str = "A0C-" * 8, source=None, target=None, settings=SETTINGS, rate=0):
+    def __init__(self, picture: str = "A0C-" * 8, source=None, target=None, settings=SETTINGS, rate=0, **more):
         self.source = source or MemoryDisk(pictures.content(picture), "source")
         self.target = target or MemoryDisk(bytes(self.source.size), "target", fresh=True)
         self.plan = plan.full(self.source.extents(0, self.source.size), self.source.size)
         self.tally = DiskTally()
         self.settings = settings
         self.rate = rate
+        self.verified = more.get("verified", False)
+        self.checkpoint = more.get("checkpoint")
+        self.saved = []
         self.limiter = trio.CapacityLimiter(8)
         self.send, self.receive = trio.open_memory_channel(5)
 
     async def run(self):
-        await copier.run(
-            0,
+        copier = Copier(
             self.source,
             self.target,
             self.plan,
             self.tally,
-            self.send,
+            checkpoint=self.checkpoint or resume.start("source", self.target, self.plan.size),
+            save=self.saved.append,
+            verified=self.verified,
             settings=self.settings,
             pace=Pace(self.rate),
             limiter=self.limiter,
         )
+        await copier.run(0, self.send)
 
     @property
     def events(self):
@@ -90,9 +96,9 @@ async def test_an_empty_disk_is_a_copied_disk():
 )
 async def test_a_failing_disk_ends_the_copy_with_its_name(call, doing, where):
     plain = Copy("A" * 20)
-    faulty = FaultyDisk(getattr(plain, where)).fail(call, OSError(errno.EIO, "broken"))
+    faulty = FaultyDisk(getattr(plain, where)).fail(call, OSError(errno.EROFS, "broken"))
     copy = Copy(**{"source": plain.source, "target": plain.target, where: faulty})
-    with pytest.raises(DiskError, match=f"{doing} {where}.* failed: EIO"):
+    with pytest.raises(DiskError, match=f"{doing} {where}.* failed: EROFS"):
         await copy.run()
     assert DiskCopied(0) not in copy.events
     assert copy.tally.read().durable == 0
@@ -109,7 +115,7 @@ async def test_the_other_workers_finish_their_chunk_and_take_no_other():
 
     gate = Gate(50 * pictures.BLOCK)
     copy = Copy("A" * 50, target=gate)
-    copy.source = Together(copy.source).fail("read", OSError(errno.EIO, "broken"))
+    copy.source = Together(copy.source).fail("read", OSError(errno.EROFS, "broken"))
 
     async def run():
         with pytest.raises(DiskError, match="reading source"):

@@ -86,14 +86,14 @@ async def test_all_totals_are_known_before_the_first_byte_is_copied():
 @pytest.mark.parametrize(
     ("name", "call", "sentence"),
     [
-        ("s1", "extents", "mapping s1 at offset 0 failed: EIO"),
+        ("s1", "extents", "mapping s1 at offset 0 failed: ENXIO"),
         ("s1", "read", "reading s1 at offset "),
         ("t1", "write", "writing t1 at offset "),
-        ("t1", "flush", "flushing t1 failed: EIO"),
+        ("t1", "flush", "flushing t1 failed: ENXIO"),
     ],
 )
 async def test_a_failing_disk_is_named_and_ends_the_job(name, call, sentence):
-    faulty = {name: lambda disk: FaultyDisk(disk).fail(call, OSError(errno.EIO, "broken"))}
+    faulty = {name: lambda disk: FaultyDisk(disk).fail(call, OSError(errno.ENXIO, "broken"))}
     running = Running(2, **faulty)
     await running.run()
     events = await running.events()
@@ -177,11 +177,11 @@ async def test_a_bug_leaves_as_it_is():
 
 @pytest.mark.parametrize("name", ["s0", "t0"])
 async def test_an_error_of_closing_changes_nothing_and_is_said(name, said):
-    running = Running(1, **{name: lambda disk: FaultyDisk(disk).fail("close", OSError(errno.EIO, "broken"))})
+    running = Running(1, **{name: lambda disk: FaultyDisk(disk).fail("close", OSError(errno.ENXIO, "broken"))})
     await running.run()
     assert (await running.events())[-2:] == [DiskCopied(0), JobEnded(None)]
     assert [(line["event"], line["error"]) for line in said] == [
-        ("disk not closed", f"closing {name} failed: EIO (broken)")
+        ("disk not closed", f"closing {name} failed: ENXIO (broken)")
     ]
     assert all(disk.closed for disk in running.bases("s") + running.bases("t"))
 
@@ -208,12 +208,12 @@ async def test_short_holes_are_read_and_counted():
     running = Running(1)
     await running.run()
     size = running.disks.disks["s0"].size
-    assert (await running.events())[0] == DiskPlanned(0, size, whole=True)
+    assert (await running.events())[0] == DiskPlanned(0, size, "virtual")
     assert running.tallies[0].read().copied == size
 
 
 async def test_a_failure_s_sentence_fits_the_wire():
-    running = Running(1, t0=lambda disk: FaultyDisk(disk).fail("write", OSError(errno.EIO, "x" * 9999)))
+    running = Running(1, t0=lambda disk: FaultyDisk(disk).fail("write", OSError(errno.ENXIO, "x" * 9999)))
     await running.run()
     failed = [event for event in await running.events() if isinstance(event, DiskFailed)]
     assert len(failed[0].message) == SENTENCE

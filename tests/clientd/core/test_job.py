@@ -105,10 +105,18 @@ def test_the_total_is_known_when_every_disk_is_planned():
     assert run(2, DiskPlanned(0, 10), DiskPlanned(1, 0)).total_bytes == 10
 
 
-def test_a_total_is_virtual_where_every_disk_is_read_whole():
-    assert run(2, DiskPlanned(0, 10, whole=True)).total_kind == "allocated"
-    assert run(2, DiskPlanned(0, 10, whole=True), DiskPlanned(1, 5)).total_kind == "allocated"
-    assert run(2, DiskPlanned(0, 10, whole=True), DiskPlanned(1, 5, whole=True)).total_kind == "virtual"
+def test_a_total_is_of_the_kind_that_all_disks_share_and_of_parts_where_they_share_none():
+    assert run(2, DiskPlanned(0, 10, "virtual"), DiskPlanned(1, 5)).total_kind == "allocated"
+    assert run(2, DiskPlanned(0, 10, "virtual"), DiskPlanned(1, 5, "virtual")).total_kind == "virtual"
+    assert run(2, DiskPlanned(0, 10, "changed"), DiskPlanned(1, 5, "changed")).total_kind == "changed"
+    assert run(2, DiskPlanned(0, 10, "changed"), DiskPlanned(1, 5, "virtual")).total_kind == "allocated"
+
+
+def test_a_job_that_is_to_be_verified_ends_with_that_phase():
+    state = job.begin(1, verified=True)
+    for event in (DiskPlanned(0, 1), DiskStarted(0), DiskWritten(0)):
+        state = job.apply(state, event)
+    assert state.phase == "verifying"
 
 
 def test_a_body_tells_the_whole_state():

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from clientd.core import plan
+from clientd.core import extents, plan
 from clientd.core.extents import Extent
 from clientd.core.plan import Chunk
 from tests.fakes import disks as pictures
@@ -17,7 +17,12 @@ def cut(full: plan.Plan, *, fresh: bool, chunk: int = 30, zero_chunk: int = 50) 
 
 def test_chunks_end_at_multiples_of_their_size():
     full = plan.full([Extent(0, 10), Extent(10, 15, zero=True), Extent(25, 50)], 75)
-    assert cut(full, fresh=True) == [Chunk(0, 10), Chunk(25, 5), Chunk(30, 30), Chunk(60, 15)]
+    assert cut(full, fresh=True) == [
+        Chunk(0, 10, counted=10),
+        Chunk(25, 5, counted=5),
+        Chunk(30, 30, counted=30),
+        Chunk(60, 15, counted=15),
+    ]
     assert full.total_bytes == 60
 
 
@@ -33,8 +38,8 @@ def test_the_shortest_holes_are_read_as_data_and_counted():
     full = plan.full(pictures.extents(picture, 100), 100 * len(picture), gap=200)
     assert full.extents == (Extent(0, 400), Extent(400, 200, zero=True), Extent(600, 10100))
     assert full.total_bytes == 10500
-    assert not full.whole
-    assert plan.full([], 500).whole
+    assert full.kind == "allocated"
+    assert plan.full([], 500).kind == "virtual"
 
 
 @given(letters, st.integers(1, 40), st.integers(1, 70), st.booleans())
@@ -50,6 +55,7 @@ def test_every_byte_of_data_is_copied_once_and_every_hole_is_seen_to(picture, ch
             done[at] = "-" if piece.zero else wanted[at]
     assert done == wanted
     assert work == sorted(work, key=lambda piece: piece.offset)
+    assert full.total_bytes == sum(piece.counted for piece in work)
     assert full.total_bytes == sum(piece.length for piece in work if not piece.zero)
 
 
@@ -62,3 +68,96 @@ def test_a_rate_makes_chunks_smaller_but_never_tiny(rate):
         assert chunk == 2**20
     elif rate >= 4 * plan.SMALLEST_CHUNK:
         assert chunk * 4 <= rate
+
+
+PAGE = plan.PAGE
+
+pages = st.lists(st.tuples(st.integers(0, 40), st.integers(0, 9)), max_size=12)
+
+
+def test_changes_are_sorted_merged_and_cut_to_the_disk():
+    report = [Extent(90, 30), Extent(0, 10), Extent(5, 10), Extent(40, 0), Extent(200, 5)]
+    assert plan.changes(report, 100) == [Extent(0, 15), Extent(90, 10)]
+
+
+def test_gaps_up_to_the_limit_are_copied_and_not_counted():
+    changed = [Extent(0, PAGE), Extent(3 * PAGE, PAGE), Extent(9 * PAGE, PAGE)]
+    made = plan.incremental(changed, [], 20 * PAGE, join=2 * PAGE)
+    assert made.extents == (Extent(0, 4 * PAGE), Extent(9 * PAGE, PAGE))
+    assert made.total_bytes == 3 * PAGE
+    assert made.kind == "changed"
+    assert [(each.offset // PAGE, each.counted) for each in cut(made, fresh=True, chunk=PAGE)] == [
+        (0, PAGE),
+        (3, PAGE),
+        (9, PAGE),
+    ]
+
+
+def test_changes_within_pages_are_copied_in_whole_pages_and_counted_exactly():
+    made = plan.incremental([Extent(10, 5), Extent(PAGE + 1, 1)], [], PAGE + 100, join=0)
+    assert made.extents == (Extent(0, PAGE + 100),)
+    assert made.total_bytes == 6
+
+
+def test_what_has_changed_to_zeros_is_zeroed_and_counted_on_every_target():
+    changed = [Extent(0, 4 * PAGE)]
+    made = plan.incremental(changed, [Extent(PAGE, 2 * PAGE, zero=True)], 8 * PAGE, join=0)
+    assert cut(made, fresh=True, chunk=9 * PAGE, zero_chunk=9 * PAGE) == [
+        Chunk(0, PAGE, counted=PAGE),
+        Chunk(PAGE, 2 * PAGE, zero=True, counted=2 * PAGE),
+        Chunk(3 * PAGE, PAGE, counted=PAGE),
+    ]
+
+
+def test_nothing_changed_is_a_plan_without_work():
+    made = plan.incremental([], [], 8 * PAGE, join=PAGE)
+    assert (cut(made, fresh=False), made.total_bytes, made.kind) == ([], 0, "changed")
+
+
+@given(pages, pages, st.integers(0, 5), st.integers(1, 6))
+def test_every_changed_byte_is_worked_on_once_and_counted_once(changed, holes, join, chunk):
+    size = 40 * PAGE
+    wanted = plan.changes([Extent(at * PAGE, length * PAGE) for at, length in changed], size)
+    zeros = extents.clip([Extent(at * PAGE, length * PAGE, zero=True) for at, length in holes], 0, size)
+    made = plan.incremental(wanted, zeros, size, join=join * PAGE)
+    work = cut(made, fresh=True, chunk=chunk * PAGE, zero_chunk=chunk * PAGE)
+    seen = extents.merge(Extent(each.offset, each.length) for each in work)
+    assert extents.total(seen) == sum(each.length for each in work)
+    assert extents.subtract(wanted, seen) == []
+    assert sum(each.counted for each in work) == made.total_bytes == extents.total(wanted)
+    for at in range(0, size, PAGE):
+        piece = next((each for each in work if each.offset <= at < each.end), None)
+        if piece is not None:
+            assert piece.zero == any(each.offset <= at < each.end for each in zeros)
+
+
+@given(letters, st.integers(1, 40), st.integers(0, 200))
+def test_what_is_done_before_a_mark_is_left_out_and_counted(picture, chunk, mark):
+    full = plan.full(pictures.extents(picture, 16), 16 * len(picture))
+    whole = list(plan.chunks(full, fresh=False, chunk=chunk, zero_chunk=chunk))
+    at = min((each.end for each in whole if each.end >= mark), default=full.size)
+    rest = list(plan.chunks(full, fresh=False, chunk=chunk, zero_chunk=chunk, done=at))
+    assert rest == [each for each in whole if each.end > at]
+    assert plan.total_until(full, at) + sum(each.counted for each in rest) == full.total_bytes
+
+
+def test_places_lie_in_data_before_the_mark_and_the_last_one_at_its_end():
+    picture = "A--A" * 16
+    full = plan.full(pictures.extents(picture, 2**20), len(picture) * 2**20)
+    mark = 40 * 2**20
+    found = plan.places(full, mark)
+    assert len(found) == 8
+    assert found == sorted(found)
+    assert found[-1].end == mark
+    for place in found:
+        assert place.length == plan.PIECE
+        assert picture[place.offset // 2**20] == "A"
+    assert plan.places(full, 0) == []
+
+
+def test_places_of_little_data_stay_within_it():
+    full = plan.full([Extent(0, 100), Extent(100, 50, zero=True), Extent(150, 50)], 200)
+    assert all(place.end <= 100 or place.offset >= 150 for place in plan.places(full, 200))
+    incremental = plan.incremental([Extent(0, 4)], [], 4, join=0)
+    assert plan.places(incremental, 4) == []
+    assert plan.total_until(incremental, 2) == 2
