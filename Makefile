@@ -38,7 +38,7 @@ demo: .venv/runtime web
 
 test: .venv/test web
 	@.ci/apt-install mkfs.ext4=e2fsprogs curl=curl chromium=chromium \
-	    nbdkit=nbdkit qemu-nbd=qemu-utils nbdcopy=libnbd-bin openssl=openssl
+	    nbdkit=nbdkit qemu-nbd=qemu-utils pgrep=procps nbdcopy=libnbd-bin openssl=openssl
 	$(BIN)/python -m pytest $(TEST_ARGS)
 
 # The wire and the decisions are covered to the last branch by their own tests.

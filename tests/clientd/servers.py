@@ -21,7 +21,9 @@ def folder() -> Iterator[Path]:
 @contextlib.contextmanager
 def running(command: list[str], *sockets: Path) -> Iterator[subprocess.Popen]:
     """The command, once it listens on its sockets. It is killed at the end, if it still runs."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    )
     try:
         until = time.monotonic() + _START
         while not all(each.exists() for each in sockets):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from clientd.config import NbdSettings
 from clientd.core import extents
 from clientd.core.extents import Extent
-from clientd.config import NbdSettings
 from clientd.disk.memory import MemoryDisk, MemoryDisks
 from clientd.disk.opening import SystemDisks
 from clientd.disk.protocol import Disk

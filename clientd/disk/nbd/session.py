@@ -21,7 +21,7 @@ from clientd.errors import printable, reason
 
 _LONGEST_CHUNK = 16 * 1024 * 1024
 """Bytes of a chunk that is no data: lists of extents and words about errors."""
-_FORGETTING = 1.02
+_FORGETTING = 1.1
 """By how much the least latency seen grows with each request, so that a link that became slow is seen as such."""
 _LEAST_LATENCY = 1e-6
 _LONGEST_WAIT = 10
@@ -32,16 +32,20 @@ class Request:
     """One that was sent.
 
     When `done`, `error` is 0, or the system's number for what went wrong, with `said`, the server's own words.
+    `moves` says that it is for data: others tell nothing of how long those take.
     `states` are the (length, flags) by metadata context, of a BLOCK_STATUS.
     """
 
     __slots__ = (
-        *("_session", "cookie", "done", "error", "length", "offset", "received", "said", "sent"),
+        *("_session", "cookie", "done", "error", "length", "moves", "offset", "received", "said", "sent"),
         *("states", "view"),
     )
 
-    def __init__(self, session: "Session", offset: int, length: int, view: memoryview | None) -> None:
+    def __init__(
+        self, session: "Session", offset: int, length: int, view: memoryview | None, *, moves: bool
+    ) -> None:
         self._session = session
+        self.moves = moves
         self.offset = offset
         self.length = length
         self.view = view
@@ -97,7 +101,7 @@ class Session:
         flags: int = 0,
     ) -> Request:
         """Sends one. A read's data goes into `view`. Raises Lost."""
-        made = Request(self, offset, length, view)
+        made = Request(self, offset, length, view, moves=kind in (wire.READ, wire.WRITE))
         with self._sending:
             self._cookies += 1
             made.cookie = self._cookies
@@ -188,7 +192,7 @@ class Session:
         request = self._waiting.get(cookie)
         if request is None:
             raise Lost("the server answered a request that was never sent")
-        if not request.received:
+        if request.moves and not request.received:
             self._learn(arrived - request.sent)
         if magic == wire.SIMPLE_REPLY:
             if middle:
