@@ -32,6 +32,8 @@ _LOOK = 0.02
 """Seconds between two looks for its socket."""
 _STOP = 5.0
 """Seconds that it may take to end once it is told to."""
+_LISTENING = b" 00010000 "
+"""The flag of a listening socket in /proc/net/unix, as proc(5) says."""
 _LAST_WORDS = 1.0
 """Seconds that are waited for the last lines of one that has ended."""
 _LINES = 5
@@ -75,6 +77,15 @@ class CommandDisk(NbdDisk):
         """Says goodbye, and ends the child."""
         super().close()
         self._child.stop()
+
+
+def listens(path: str) -> bool:
+    """A process listens on this unix socket: the kernel's table says so, without a connection that it would notice.
+
+    The socket's file is there a moment earlier.
+    """
+    with open("/proc/net/unix", "rb") as table:
+        return any(line.endswith(b" " + os.fsencode(path) + b"\n") and _LISTENING in line for line in table)
 
 
 class _Child:
@@ -137,7 +148,7 @@ class _Child:
 
     def _wait_for_socket(self, process: subprocess.Popen[bytes]) -> None:
         until = monotonic() + _START
-        while not os.path.exists(self.socket):
+        while not listens(self.socket):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 code = process.wait(_LOOK)
                 raise DiskError(self.name, "starting", None, f"it ended at once with exit code {code}")

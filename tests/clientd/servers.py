@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from clientd.disk.command import listens
+
 _START = 20.0
 
 
@@ -26,7 +28,7 @@ def running(command: list[str], *sockets: Path) -> Iterator[subprocess.Popen]:
     )
     try:
         until = time.monotonic() + _START
-        while not all(each.exists() for each in sockets):
+        while not all(map(_listens, sockets)):
             assert process.poll() is None, process.stderr.read().decode()
             assert time.monotonic() < until, "it does not listen"
             time.sleep(0.005)
@@ -36,6 +38,11 @@ def running(command: list[str], *sockets: Path) -> Iterator[subprocess.Popen]:
             process.kill()
         process.wait()
         process.stderr.close()
+
+
+def _listens(path: Path) -> bool:
+    """The file is there, and if it is a socket, its server listens: that comes a moment later."""
+    return path.exists() and (not path.is_socket() or listens(str(path)))
 
 
 @contextlib.contextmanager
