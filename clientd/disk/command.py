@@ -80,7 +80,7 @@ class CommandDisk(NbdDisk):
 
 
 def listens(path: str) -> bool:
-    """A process listens on this unix socket: the kernel's table says so, without a connection that it would notice.
+    """A process listens on this unix socket, as the kernel's table says: a connection would be noticed by it.
 
     The socket's file is there a moment earlier.
     """
