@@ -141,7 +141,7 @@ class Figures(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, frozen=True):
-    """The answer of `/api/v1/health`. `reasons` says why `ready` is false."""
+    """The answer of `/api/v1/health`. `reasons` says why `ready` is false, `warnings` what soon will go wrong."""
 
     live: bool
     ready: bool
@@ -152,3 +152,4 @@ class Health(msgspec.Struct, frozen=True):
     open: bool
     time: datetime
     figures: Figures
+    warnings: tuple[str, ...] = ()

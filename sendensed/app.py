@@ -24,6 +24,7 @@ from sendensed.actors.notifier import Notifier
 from sendensed.actors.receiver import Receiver
 from sendensed.actors.writer import Writer
 from sendensed.clock import Clock
+from sendensed.core import auth
 from sendensed.core.board import FINISHED_KEPT, Board
 from sendensed.core.model import Job
 from sendensed.environment import Environment
@@ -35,6 +36,7 @@ from sendensed.net.access import Access
 from sendensed.net.assets import Assets
 from sendensed.net.routes import Routes
 from sendensed.net.server import Server
+from sendensed.net.tls import Listening
 from sendensed.net.ws import text_frame
 from sendensed.store import Store, StoreUnavailable
 from sendensed.store.archive import Archive
@@ -53,7 +55,7 @@ async def run(
     archive: Archive,
     tokens: Tokens,
     database: str,
-    listeners: list[trio.SocketListener],
+    listening: Listening,
     *,
     stopping: trio.Event,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
@@ -87,10 +89,11 @@ async def run(
         access=Access(tokens, settings, hearing.clock.now),
         hub=hub,
         database=database,
+        certificate=listening.certificate,
     )
-    server = Server(
-        routes.handle, wall=environment.wall, make_id=environment.new_id, body_limit=telemetry.body_limit
-    )
+    make = partial(Server, wall=environment.wall, make_id=environment.new_id, body_limit=telemetry.body_limit)
+    server = make(routes.handle)
+    legacy = make(partial(routes.handle, caller=auth.legacy(settings.legacy_appliance)))
     async with trio.open_nursery() as actors:
         actors.start_soon(writer.run, intake)
         actors.start_soon(fanout.run, committed)
@@ -98,7 +101,9 @@ async def run(
         with intake:
             async with trio.open_nursery() as connections, trio.open_nursery() as sources:
                 serve = partial(trio.serve_listeners, handler_nursery=connections)
-                await sources.start(serve, server.serve_connection, listeners)
+                await sources.start(serve, server.serve_connection, listening.listeners)
+                if listening.legacy:
+                    await sources.start(serve, legacy.serve_connection, listening.legacy)
                 sources.start_soon(reaper.run, store, intake, hearing, settings.reaper)
                 sources.start_soon(notifier.run)
                 sources.start_soon(keeper.run, archive, hearing.appliances, settings.history)
@@ -108,6 +113,7 @@ async def run(
                 actors.cancel_scope.deadline = trio.current_time() + settings.writer.drain
                 sources.cancel_scope.cancel()
                 server.drain()
+                legacy.drain()
                 receiver.drain()
                 fanout.close()
 

@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from sendensed.core import alarm, health, retention, staleness
+from sendensed.core import alarm, auth, health, retention, staleness
 from sendensed.core.conflate import Room
 from sendensed.core.rate import Rate
 from sendensed.errors import ConfigError
@@ -216,4 +216,19 @@ def convert(content: dict[str, Any], origin: str) -> Config:
             f"the configuration {origin} is wrong: reaper.fail_after ({config.reaper.fail_after:g} s) must be "
             f"longer than reaper.stall_after ({config.reaper.stall_after:g} s)"
         )
+    _check_doors(config, origin)
     return config
+
+
+def _check_doors(config: Config, origin: str) -> None:
+    """Raises ConfigError where settings of the hub's addresses do not go together."""
+    wrong = f"the configuration {origin} is wrong:"
+    if bool(config.tls.certificate) != bool(config.tls.key):
+        raise ConfigError(f"{wrong} tls.certificate and tls.key belong together; one of them is missing")
+    if config.legacy_listen:
+        if problem := auth.name_problem(config.legacy_appliance):
+            raise ConfigError(f"{wrong} legacy_listen needs legacy_appliance, a name that {problem}")
+        if config.workers > 1:
+            raise ConfigError(f"{wrong} legacy_listen is of one hub process: leave out workers")
+    elif config.legacy_appliance:
+        raise ConfigError(f"{wrong} legacy_appliance is for senders at legacy_listen, which is missing")

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -40,6 +41,13 @@ async def stop_on_signals(stopping: trio.Event, whole: trio.CancelScope) -> None
             else:
                 structlog.get_logger().info("stopping", signal=name)
                 stopping.set()
+
+
+async def reload_on_hangup(reload: Callable[[], None]) -> None:
+    """Calls `reload` at every SIGHUP. Runs until cancelled."""
+    with trio.open_signal_receiver(signal.SIGHUP) as signals:
+        async for _ in signals:
+            reload()
 
 
 async def cancel_on_end(whole: trio.CancelScope) -> None:

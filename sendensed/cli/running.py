@@ -14,6 +14,7 @@ from sendensed import app, config
 from sendensed.environment import Environment
 from sendensed.errors import ConfigError, SendensedError
 from sendensed.net.guard import is_loopback
+from sendensed.net.tls import Certificate, Listening, TlsListener
 from sendensed.store.opening import Opened, open_store
 
 
@@ -22,6 +23,7 @@ class Running(msgspec.Struct, frozen=True):
 
     address: str
     opened: Opened
+    certificate: Certificate | None
 
 
 def address_of(listen: str) -> tuple[str, int]:
@@ -47,6 +49,13 @@ def check_exposure(settings: config.Config) -> None:
         )
 
 
+def _legacy_address(settings: config.Config) -> tuple[str, int]:
+    host, port = address_of(settings.legacy_listen)
+    if not is_loopback(host):
+        raise ConfigError(f"legacy_listen takes senders without a token: give it a loopback address, not '{host}'")
+    return host, port
+
+
 async def listen_on(host: str, port: int) -> list[trio.SocketListener]:
     """Listening sockets. Raises SendensedError where the address cannot be had."""
     try:
@@ -67,18 +76,28 @@ async def open_hub(
     """
     stopping = trio.Event()
     settings = replace(settings, hub=settings.hub or name_of(listeners[0].socket))
+    listening = Listening(listeners)
     try:
+        listening = await _listening(settings, listeners)
         async with open_store(settings, state_dir) as opened, trio.open_nursery() as nursery:
             kept = (opened.store, opened.archive, opened.tokens, opened.database)
-            served = partial(app.run, settings, environment, *kept, listeners)
+            served = partial(app.run, settings, environment, *kept, listening)
             await nursery.start(partial(served, stopping=stopping))
             try:
-                yield Running(url_of(listeners[0].socket), opened)
+                yield Running(url_of(listeners[0].socket, settings), opened, listening.certificate)
             finally:
                 stopping.set()
     finally:
-        for listener in listeners:
-            await trio.aclose_forcefully(listener)
+        await listening.aclose()
+
+
+async def _listening(settings: config.Config, listeners: list[trio.SocketListener]) -> Listening:
+    """The hub's listeners under its certificate, and those for senders without a token. Raises SendensedError."""
+    certificate = Certificate(settings.tls) if settings.tls.certificate else None
+    legacy = await listen_on(*_legacy_address(settings)) if settings.legacy_listen else []
+    if certificate is None:
+        return Listening(listeners, legacy)
+    return Listening([TlsListener(listener, certificate) for listener in listeners], legacy, certificate)
 
 
 def name_of(listening: socket.socket | trio.socket.SocketType) -> str:
@@ -86,7 +105,8 @@ def name_of(listening: socket.socket | trio.socket.SocketType) -> str:
     return f"{socket.gethostname()}:{listening.getsockname()[1]}"
 
 
-def url_of(listening: socket.socket | trio.socket.SocketType) -> str:
+def url_of(listening: socket.socket | trio.socket.SocketType, settings: config.Config) -> str:
     """The URL of a socket's address."""
     host, port = listening.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    scheme = "https" if settings.tls.certificate else "http"
+    return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

@@ -67,6 +67,8 @@ async def _serve(settings: config.Config) -> None:
             _greet(hub.address, first)
             database = hub.opened.database if settings.database else f"{hub.opened.database} at {hub.opened.dsn}"
             log.info("serving", address=hub.address, database=database, open=settings.open)
+            if hub.certificate is not None:
+                nursery.start_soon(daemon.reload_on_hangup, hub.certificate.reload)
             daemon.spare_the_collector()
             daemon.notify("READY=1")
             await stopping.wait()
@@ -77,7 +79,7 @@ async def _serve(settings: config.Config) -> None:
 async def _serve_workers(settings: config.Config, log_level: str) -> None:
     state_dir, environment, stopping = state_dir_of(settings), SystemEnvironment(), trio.Event()
     with workers.reserve(settings) as reserved:
-        address = url_of(reserved)
+        address = url_of(reserved, settings)
         async with open_store(settings, state_dir) as opened, trio.open_nursery() as nursery:
             nursery.start_soon(daemon.stop_on_signals, stopping, nursery.cancel_scope)
             first = None if settings.open else await _first(opened, state_dir, environment)
@@ -88,6 +90,8 @@ async def _serve_workers(settings: config.Config, log_level: str) -> None:
                 hub=settings.hub or name_of(reserved),
             )
             processes = workers.Workers(shared, state_dir, log_level)
+            if settings.tls.certificate:
+                nursery.start_soon(daemon.reload_on_hangup, processes.hang_up)
             await workers.serve(processes, stopping, partial(_greet, address, first))
             nursery.cancel_scope.cancel()
 

@@ -33,7 +33,9 @@ async def _serve(settings: config.Config, state_dir: Path) -> None:
         nursery.start_soon(daemon.stop_on_signals, stopping, nursery.cancel_scope)
         nursery.start_soon(_stop_with_parent, stopping)
         listeners = [_listener(settings)]
-        async with open_hub(settings, state_dir, listeners, SystemEnvironment()):
+        async with open_hub(settings, state_dir, listeners, SystemEnvironment()) as hub:
+            if hub.certificate is not None:
+                nursery.start_soon(daemon.reload_on_hangup, hub.certificate.reload)
             daemon.spare_the_collector()
             sys.stdout.buffer.write(READY)
             sys.stdout.buffer.flush()

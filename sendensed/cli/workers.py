@@ -92,6 +92,11 @@ class Workers:
         for process in self._processes.values():
             process.kill()
 
+    def hang_up(self) -> None:
+        """Has all of them read their certificate again."""
+        for process in self._processes.values():
+            process.send_signal(signal.SIGHUP)
+
     async def _keep(self, number: int, *, task_status: trio.TaskStatus[None]) -> None:
         """One worker's place: a process, and another one whenever it ends."""
         pause, is_known = _PAUSES[0], False

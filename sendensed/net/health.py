@@ -12,6 +12,7 @@ from sendensed.actors.hearing import Hearing
 from sendensed.actors.receiver import Receiver
 from sendensed.net.http import Request, Response
 from sendensed.net.route import Route, json
+from sendensed.net.tls import Certificate
 
 
 class Health:
@@ -27,6 +28,7 @@ class Health:
         database: str,
         *,
         is_open: bool,
+        certificate: Certificate | None,
     ) -> None:
         self._hearing = hearing
         self._fanout = fanout
@@ -35,6 +37,7 @@ class Health:
         self._hub = hub
         self._database = database
         self._is_open = is_open
+        self._certificate = certificate
         self.routes = (Route("GET", "/api/v1/health", self._health, "public", says=HealthView),)
 
     async def _health(self, request: Request, values: Sequence[str]) -> Response:
@@ -51,6 +54,7 @@ class Health:
             hub=self._hub,
             database=self._database if request.caller.may("read") else "",
             open=self._is_open,
+            warnings=self._certificate.warnings(self._hearing.clock.now()) if self._certificate else (),
             time=self._hearing.clock.now(),
             figures=self._figures(trio.current_time()),
         )

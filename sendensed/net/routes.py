@@ -26,6 +26,7 @@ from sendensed.net.login import Login
 from sendensed.net.reading import Reading
 from sendensed.net.route import Refuser, Route
 from sendensed.net.telemetry import Telemetry
+from sendensed.net.tls import Certificate
 from sendensed.store import Store, StoreUnavailable
 from sendensed.store.archive import Archive
 from sendensed.store.tokens import Tokens
@@ -52,6 +53,7 @@ class Routes:
         tokens: Tokens,
         hub: str,
         database: str,
+        certificate: Certificate | None = None,
     ) -> None:
         self.draining = False
         self._guard = Guard(settings)
@@ -63,13 +65,25 @@ class Routes:
             *Reading(store, archive, hearing, settings.history).routes,
             *Fleet(archive, hearing).routes,
             *Feed(notifier, fanout, hearing, settings.feed, hub, self._refuse, access).routes,
-            *Health(hearing, fanout, receiver, lambda: self.draining, hub, database, is_open=settings.open).routes,
+            *Health(
+                hearing,
+                fanout,
+                receiver,
+                lambda: self.draining,
+                hub,
+                database,
+                is_open=settings.open,
+                certificate=certificate,
+            ).routes,
             *Login(tokens, access, settings, environment, hearing.clock.now).routes,
             *assets.routes,
         )
 
-    async def handle(self, request: Request) -> Response | Upgrade:
-        """Answers one request. Raises Invalid (400) for an address or a query that is not the contract's."""
+    async def handle(self, request: Request, caller: Caller | None = None) -> Response | Upgrade:
+        """Answers one request, of `caller` where that is settled already.
+
+        Raises Invalid (400) for an address or a query that is not the contract's.
+        """
         refused = self._guard.check(request)
         if refused is not None:
             return refused
@@ -80,28 +94,36 @@ class Routes:
             if values is None:
                 continue
             if route.method == request.method or (route.method == "GET" and request.method == "HEAD"):
-                return await self._answered(route, request, values)
+                return await self._answered(route, request, values, caller)
             methods.append("GET, HEAD" if route.method == "GET" else route.method)
         if methods:
             message = f"{request.method} is not possible here; use {' or '.join(methods)}"
             return fault(405, "method_not_allowed", message, headers=(("Allow", ", ".join(methods)),))
         return fault(404, "not_found", f"there is nothing at {request.path[:200]}")
 
-    async def _answered(self, route: Route, request: Request, values: list[str]) -> Response | Upgrade:
+    async def _answered(
+        self, route: Route, request: Request, values: list[str], caller: Caller | None
+    ) -> Response | Upgrade:
         if route.new and self.draining:
             return self._refuse(DRAINING)
         try:
             try:
-                return await self._admitted(route, request, values)
+                return await self._admitted(route, request, values, caller)
             except StoreUnavailable:  # a connection that a restart broke is noticed by its first use
-                return await self._admitted(route, request, values)
+                return await self._admitted(route, request, values, caller)
         except StoreUnavailable:
             return self._refuse(_AWAY)
 
-    async def _admitted(self, route: Route, request: Request, values: list[str]) -> Response | Upgrade:
-        caller = await self._access.admit(request, route.need)
-        if isinstance(caller, Caller):
-            return await route.answer(replace(request, caller=caller), values)
-        if route.page and caller.status == 401:
-            return Response(303, headers=(("Location", "login"), ("Cache-Control", "no-store")))
-        return caller
+    async def _admitted(
+        self, route: Route, request: Request, values: list[str], settled: Caller | None
+    ) -> Response | Upgrade:
+        caller = settled or await self._access.admit(request, route.need)
+        if isinstance(caller, Response):
+            if route.page and caller.status == 401:
+                return Response(303, headers=(("Location", "login"), ("Cache-Control", "no-store")))
+            return caller
+        if not caller.may(route.need):
+            return fault(
+                403, "forbidden", f"this address is for senders: '{caller.name}' may push, and nothing else"
+            )
+        return await route.answer(replace(request, caller=caller), values)

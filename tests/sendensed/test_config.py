@@ -38,6 +38,10 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path):
         ("[reaper]\nstall_after = 10\nfail_after = 10", "reaper.fail_after"),
         ("[reaper]\nfail_after = inf", "reaper.fail_after"),
         ("[reaper]\nbeat = 20", "reaper.beat"),
+        ("[tls]\ncertificate = 'hub.pem'", "tls.key"),
+        ("legacy_listen = '127.0.0.1:8083'", "legacy_appliance"),
+        ("legacy_appliance = 'old'", "legacy_listen"),
+        ("legacy_listen = '127.0.0.1:8083'\nlegacy_appliance = 'old'\nworkers = 2", "workers"),
         ("not toml", "is not TOML"),
     ],
 )

@@ -8,6 +8,8 @@ import trio
 
 from schemas.batch import BatchAnswer
 from sendensed.config import Access, Config, Writer
+from sendensed.core import auth
+from sendensed.net.http import Request
 from sendensed.net.telemetry import body_limit
 from tests.sendensed.test_access import Guarded, bearer
 from tests.sendensed.test_routes import Hub
@@ -116,3 +118,20 @@ async def test_a_stopping_hub_takes_no_wishes(autojump_clock):
     hub.routes.draining = True
     assert await hub.refused("POST", "/api/v1/jobs/a/cancel") == (503, "draining")
     assert await hub.refused("POST", BATCH) == (503, "draining")
+
+
+async def test_a_sender_at_the_legacy_address_pushes_for_its_one_appliance_and_may_do_nothing_else(autojump_clock):
+    hub = Guarded()
+    old = auth.legacy("old")
+
+    async def ask(method: str, path: str):
+        request = Request(method, path, "", {"host": "localhost:8083"}, b"{}")
+        return await hub.routes.handle(request, caller=old)
+
+    async with hub.rig.running():
+        assert (await ask("POST", "/api/v1/telemetry/backup/a")).status == 200
+        assert (await hub.rig.stored("a")).appliance == "old"
+    assert (await ask("GET", "/api/v1/jobs")).status == 403
+    assert (await ask("POST", "/api/v1/jobs/a/cancel")).status == 403
+    assert (await ask("GET", "/")).status == 403
+    assert (await ask("GET", "/api/v1/health")).status == 200
