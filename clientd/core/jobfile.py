@@ -17,7 +17,7 @@ import msgspec
 from msgspec import Meta
 
 from clientd.core import rate
-from clientd.core.order import DiskOrder, Mode, Order
+from clientd.core.order import EXTENTS, DiskOrder, Mode, Order
 from schemas import ids, telemetry
 
 Form = Literal["toml", "json"]
@@ -26,7 +26,6 @@ LARGEST = 1024 * 1024
 """Most bytes of a job file: 256 disks with long names."""
 
 _SCHEMES = frozenset({"nbd", "nbds", "nbd+unix", "nbds+unix"})
-_EXTENTS = (".json", ".jsonl", ".ndjson")
 _SECRET = "{secret}"  # noqa: S105 - the place for one
 _MOST_DISKS = telemetry.DISKS
 _PLACE = re.compile(r" - at `\$?\.?(?P<path>[^`]*)`$")
@@ -206,7 +205,7 @@ def _changes(path: str, disk: _Disk, base: str | None) -> str:
     """A dirty bitmap's name or a file: a file has a '/' or the ending of one, or is not of an NBD export."""
     given = disk.changes or ""
     exported = disk.source is not None and is_uri(disk.source)
-    if given and exported and "/" not in given and not given.endswith(_EXTENTS):
+    if given and exported and "/" not in given and not given.endswith(EXTENTS):
         return _text(path, given)
     return _located(path, disk.changes, base)
 

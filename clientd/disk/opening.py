@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from clientd.config import NbdSettings
+from clientd.core.jobfile import is_uri
 from clientd.disk.command import CommandDisk
 from clientd.disk.file import FileDisk, FileDisks
 from clientd.disk.nbd import address
@@ -21,7 +22,7 @@ class SystemDisks:
 
     def source(self, name: str, bitmap: str = "") -> "FileDisk | NbdDisk":
         """For reading. A file has no dirty bitmap."""
-        if address.is_uri(name):
+        if is_uri(name):
             return NbdDisk(_address(name), self._settings, writable=False, bitmap=bitmap)
         return _FILES.source(name)
 
@@ -31,7 +32,7 @@ class SystemDisks:
 
     def target(self, name: str, size: int, *, keep: bool = False) -> "FileDisk | NbdDisk":
         """For writing. An export keeps its size and content; one that is too small is refused."""
-        if not address.is_uri(name):
+        if not is_uri(name):
             return _FILES.target(name, size, keep=keep)
         disk = NbdDisk(_address(name), self._settings, writable=True)
         if disk.size < size:

@@ -49,11 +49,6 @@ class Address(msgspec.Struct, frozen=True):
         return f"nbd{secure}://{host}{port}/{self.export}"
 
 
-def is_uri(name: str) -> bool:
-    """It names an NBD server, rightly or not, and no file."""
-    return name.partition("://")[0].lower() in _SCHEMES and "://" in name
-
-
 def parse(uri: str) -> Address:
     """The address. Raises UsageError, a sentence, for one that is wrong or asks for what we do not do."""
     parts = urlsplit(uri)

@@ -1,0 +1,135 @@
+"""Nbd: disk copies between NBD servers, ours beside nbdcopy with its defaults, in interleaved rounds.
+
+Sources are raw images that nbdkit exports; targets are nbdkit's memory, or a qcow2 behind qemu-nbd, made anew for
+each copy. Every copy ends flushed, and the first round's targets are compared with their sources. `clientd` is our
+engine in a process of its own, from opening to flushed as it tells itself, with a hub that is away; nbdcopy's time
+is its process'. CPU is user and system time of the copying side alone, without the servers, and without the start
+of the interpreter.
+
+    python -m tests.benchmarks.nbd --size 512 --rounds 7
+    python -m tests.benchmarks.nbd --cases unix-memory delay --kinds random
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.benchmarks.copy import KINDS as SHARES
+from tests.benchmarks.copy import MIB, draw
+from tests.clientd import servers
+
+KINDS = {"random": SHARES["dense"], "half": SHARES["half"], "tenth": SHARES["tenth"]}
+GIB = 2**30
+_DELAY = ["--filter=delay", "rdelay=5ms", "wdelay=5ms"]
+_ENGINE = "tests.benchmarks.engine"
+
+Measured = tuple[float, float]
+"""Seconds, and CPU seconds."""
+
+
+@contextlib.contextmanager
+def _nbdkit(where: Path, port: int | None, *arguments: str) -> Iterator[str]:
+    mark = where.with_suffix(".pid")
+    at = ["-U", str(where)] if port is None else ["-i", "127.0.0.1", "-p", str(port)]
+    with servers.running(["nbdkit", "-f", "-P", str(mark), *at, *arguments], mark):
+        yield f"nbd+unix:///?socket={where}" if port is None else f"nbd://127.0.0.1:{port}/"
+    mark.unlink(missing_ok=True)
+    where.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def serving(case: str, image: Path, folder: Path, size: int) -> Iterator[tuple[str, str]]:
+    """The URIs of a source and of a fresh target."""
+    tcp, slow = case.startswith("tcp"), case == "delay"
+    filters, values = (_DELAY[:1], _DELAY[1:]) if slow else ([], [])
+    ports = (servers.free_port(), servers.free_port()) if tcp else (None, None)
+    with contextlib.ExitStack() as started:
+        start = started.enter_context
+        source = start(_nbdkit(folder / "s", ports[0], "-r", *filters, "file", str(image), *values[:1]))
+        if case.endswith("qcow2"):
+            target = folder / "target.qcow2"
+            servers.run("qemu-img", "create", "-f", "qcow2", target, size)
+            yield source, start(servers.qemu_nbd(target, "qcow2", "--shared=8", "--cache=writeback"))
+            target.unlink()
+        else:
+            yield source, start(_nbdkit(folder / "t", ports[1], *filters, "memory", str(size), *values[1:]))
+
+
+CASES = ("unix-memory", "tcp-memory", "unix-qcow2", "tcp-qcow2", "delay")
+
+
+def nbdcopy(source: str, target: str) -> Measured:
+    before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(["nbdcopy", "--flush", source, target], check=True, capture_output=True)
+    seconds, after = time.perf_counter() - began, resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def clientd(source: str, target: str) -> Measured:
+    ran = subprocess.run(
+        [sys.executable, "-m", _ENGINE, source, target], check=True, capture_output=True, stdin=subprocess.DEVNULL
+    )
+    told = json.loads(ran.stdout)
+    return told["seconds"], told["cpu"]
+
+
+PEERS: dict[str, Callable[[str, str], Measured]] = {"nbdcopy": nbdcopy, "clientd": clientd}
+
+
+def main(arguments: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, default=512, help="of the images, in MiB")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--cases", nargs="+", choices=CASES, default=list(CASES))
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
+    options = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="nbd-bench-") as directory:
+        folder = Path(directory)
+        image = folder / "source"
+        for kind in options.kinds:
+            draw(image, options.size, KINDS[kind])
+            for case in options.cases:
+                measured = _measure(case, image, folder, options)
+                _print(f"{kind}, {case}", measured, options.size * MIB * KINDS[kind])
+
+
+def _measure(case: str, image: Path, folder: Path, options: argparse.Namespace) -> dict[str, list[Measured]]:
+    found: dict[str, list[Measured]] = {name: [] for name in PEERS}
+    size = options.size * MIB
+    for turn in range(options.rounds):
+        for name, copy in PEERS.items():
+            with serving(case, image, folder, size) as (source, target):
+                os.sync()
+                found[name].append(copy(source, target))
+                if turn == 0:
+                    back = folder / "back"
+                    servers.run("nbdcopy", target, back)
+                    subprocess.run(["cmp", str(image), str(back)], check=True)
+                    back.unlink()
+    return found
+
+
+def _print(title: str, measured: dict[str, list[Measured]], data: float) -> None:
+    base = [statistics.median(column) for column in zip(*measured["nbdcopy"], strict=True)]
+    print(title)
+    for name, rounds in measured.items():
+        seconds, cpu = (statistics.median(column) for column in zip(*rounds, strict=True))
+        best = min(second for second, _ in rounds)
+        print(
+            f"  {name:8} {base[0] / seconds:5.2f}x   {seconds:.3f} s (best {best:.3f})"
+            f"   CPU {cpu / data * GIB:.2f} s/GiB ({cpu / base[1]:.2f} of nbdcopy's)",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
