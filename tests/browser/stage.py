@@ -90,7 +90,7 @@ class Stage:
 
     def open(self, address: str = "/", moment: datetime = NOW) -> None:
         """Opens the page with its clock standing at `moment`; it moves by `pass_time` alone."""
-        self.page.clock.install(time=moment)
+        self.page.clock.install(time=moment - timedelta(minutes=1))  # until it is stopped it runs
         self.page.clock.pause_at(moment)
         self.page.goto(ORIGIN + address)
         self.pass_time(0.1)
@@ -134,6 +134,8 @@ class Stage:
         path = urlsplit(route.request.url).path
         if path == "/api/v1/health":
             self._answer(route, self.health)
+        elif path == "/api/v1/session":
+            self._answer(route, {"role": "admin"})
         elif path.startswith("/api/v1/jobs/"):
             self._answer(route, self.details.get(unquote(path.removeprefix("/api/v1/jobs/"))))
         elif path == "/blank":
