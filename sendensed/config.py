@@ -176,8 +176,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the embedded PostgreSQL lives; '' is the service's own, or one in the user's home."""
     database: str = ""
     """DSN of a PostgreSQL 15 or newer; '' runs the embedded one."""
-    pool: Count = 5
-    """Database connections: two write, one listens, the others read."""
+    pool: Count = 8
+    """Database connections: up to four write, one listens, the others read."""
     answer_deadline: Seconds = 8.5
     """Senders give up at 10 s; an answer, or 503, comes before."""
     reaper: Reaper = Reaper()
