@@ -30,8 +30,8 @@ _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 
 
 _LANES = 4
-"""Batches under way at once: some commit while the next is merged and sent. Two left the hub waiting for a fifth of
-its time, six made the batches small."""
+"""Batches under way at once: some commit while the next is merged and sent. Two leave the hub waiting for a fifth
+of its time, six make the batches small."""
 _NEWEST = 0.1
 """Weight of the newest batch in the usual size of one."""
 

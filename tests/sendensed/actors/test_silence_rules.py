@@ -119,11 +119,12 @@ async def test_a_blocked_writer_stops_the_beat_and_the_gap_restarts_healthy_sinc
     hubs.rigs["a"] = Rig(Config(), store, store, hub="a")
     hubs.memory = store
     async with hubs.running():
-        await hubs["a"].send("one", 1)
-        await hubs["a"].send("two", 1)
+        names = [f"job-{number}" for number in range(8)]
+        for job_id in names:
+            await hubs["a"].send(job_id, 1)
         store.blocked = True
         for sequence in range(2, 8):
-            for job_id in ("one", "two"):  # both lanes of the writer hang in their commits
+            for job_id in names:  # every lane of the writer hangs in its commit
                 hubs["a"].post(job_id, sequence)
                 await wait_all_tasks_blocked()
             await pass_time(mock_clock, 5)
