@@ -6,6 +6,7 @@ Every row carries a seal over its values: one whose bits have changed on the dis
 import sqlite3
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 
 import msgspec
 
@@ -109,14 +110,17 @@ def write(db: sqlite3.Connection, lot: Lot, owner: int) -> None:
 
 
 def waiting(db: sqlite3.Connection, job_id: str, attempt: int) -> Iterator[tuple[int, Update | None]]:
-    """The sequence and the event of each that waits; None for one that is not as it was written."""
+    """The sequence and the event of each that waits; None for one that is not as it was written, or not by us."""
     for sequence, body, boot, uptime, wall, seal in db.execute(
         "SELECT sequence, body, boot, uptime, wall, seal FROM events"
         " WHERE job_id = ? AND attempt = ? AND refused IS NULL ORDER BY sequence",
         (job_id, attempt),
     ).fetchall():
-        whole = _seal(job_id, attempt, sequence, body, boot, uptime, wall) == seal
-        yield sequence, Update(_decode(body), Moment(boot, uptime, wall)) if whole else None
+        update = None
+        if _seal(job_id, attempt, sequence, body, boot, uptime, wall) == seal:
+            with suppress(msgspec.MsgspecError):  # a newer clientd may tell what this one cannot
+                update = Update(_decode(body), Moment(boot, uptime, wall))
+        yield sequence, update
 
 
 def refuse(db: sqlite3.Connection, job_id: str, attempt: int, sequence: int, reason: str) -> None:

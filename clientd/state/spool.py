@@ -122,8 +122,10 @@ class SqliteSpool:
             if update is not None:
                 waiting.append(update)
                 continue
-            log.error("an event was damaged on the disk, it is set aside", job_id=row.job_id, sequence=sequence)
-            rows.refuse(db, row.job_id, row.attempt, sequence, "damaged in the spool")
+            log.error(
+                "an event in the spool cannot be read, it is set aside", job_id=row.job_id, sequence=sequence
+            )
+            rows.refuse(db, row.job_id, row.attempt, sequence, "cannot be read")
             ended = ended and not row.last
         ended = ended or any(update.final for update in waiting)
         lot = Lot(row.job_id, row.job_type, row.attempt, tuple(waiting), ended=ended)

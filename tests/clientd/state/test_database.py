@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from clientd.errors import SpoolUnavailable
+from clientd.state import rows
 from clientd.state.spool import SqliteSpool
 from tests.fakes.spools import LIMITS, TurnedClock, lot, update
 
@@ -225,6 +226,7 @@ import resource, sys
 from pathlib import Path
 from clientd.environment import SystemEnvironment
 from clientd.errors import SpoolUnavailable
+from clientd.state import rows
 from clientd.state.spool import SqliteSpool
 from tests.fakes.spools import LIMITS, lot, update
 environment = SystemEnvironment()
@@ -314,3 +316,25 @@ def test_a_log_of_changes_torn_at_any_byte_loses_the_last_changes_only(
         torn.close()
         assert not list(folder.glob("*damaged*"))
     assert 0 < found_both < len(log) // 13
+
+
+@pytest.mark.parametrize("sealed", [True, False])
+def test_an_event_that_cannot_be_read_is_set_aside_and_an_end_takes_its_place(
+    folder, opened, environment, said, sealed
+):
+    spool = opened()
+    spool.begin("a", "backup", None)
+    end = update(environment, 2, status="completed")
+    spool.save([lot("a", 1, update(environment, 1), end, held=False)])
+    spool.close()
+    body, made = b'{"status":"exploded"}', end.made
+    seal = rows._seal("a", 1, 2, body, made.boot, made.uptime, made.wall) if sealed else 0
+    db = sqlite3.connect(folder / "spool.db")
+    with db:
+        db.execute("UPDATE events SET body = ?, seal = ? WHERE sequence = 2", (body, seal))
+    db.close()
+    [found] = opened().claim(9)
+    assert [each.body.status for each in found.waiting] == ["running", "failed"]
+    assert found.waiting[1].body.error.startswith("interrupted")
+    assert opened().holding().aside == 1
+    assert [line["event"] for line in said] == ["an event of the spool is unreadable, it is set aside"]
