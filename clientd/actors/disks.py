@@ -101,13 +101,16 @@ class JobDisks:
 
     async def _as_left(self, asked: DiskOrder, left: Checkpoint, refusal: str | None) -> Disk | None:
         if refusal is None:
-            target = await self._open(partial(self._disks.target, asked.target, left.size, keep=True))
-            if await self._in_thread(partial(resume.holds, left, target)):
-                log.info("going on where the last attempt was", disk=target.path, offset=left.mark)
-                return target
-            self._opened.remove(target)
-            await self._close(target)
-            refusal = "the target is not as it was left"
+            try:
+                target = await self._open(partial(self._disks.target, asked.target, left.size, keep=True))
+                if await self._in_thread(partial(resume.holds, left, target)):
+                    log.info("going on where the last attempt was", disk=target.path, offset=left.mark)
+                    return target
+                self._opened.remove(target)
+                await self._close(target)
+                refusal = "the target is not as it was left"
+            except DiskError as error:
+                refusal = str(error)
         log.warning("beginning at the start again", disk=asked.name, reason=refusal)
         return None
 

@@ -30,7 +30,7 @@ class FileDisks:
     def target(self, name: str, size: int, *, keep: bool = False) -> "FileDisk":
         """A file, made with mode 0600 where there is none; or a block device.
 
-        A file that is there is emptied, or with `keep` only brought to its size.
+        A file that is there is emptied. With `keep` it must be there, and is only brought to its size.
 
         A file that another copy has open as its target is refused and keeps its content.
 
@@ -39,7 +39,8 @@ class FileDisks:
         """
         if _is_block_device(name):
             return _open(name, os.O_RDWR | os.O_EXCL, size)
-        return _open(name, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, size, keep=keep)
+        making = 0 if keep else os.O_CREAT
+        return _open(name, os.O_RDWR | making | os.O_NOFOLLOW, size, keep=keep)
 
 
 class FileDisk:

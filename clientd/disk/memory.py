@@ -165,8 +165,10 @@ class MemoryDisks:
         return self._known(name)
 
     def target(self, name: str, size: int, *, keep: bool = False) -> MemoryDisk:
-        """The disk of that name, or a new one. One that is kept is not fresh any more."""
-        disk = self.disks.setdefault(name, MemoryDisk(bytes(size), name, fresh=True))
+        """The disk of that name, or a new one. One that is kept must be there, and is not fresh any more."""
+        if not keep:
+            self.disks.setdefault(name, MemoryDisk(bytes(size), name, fresh=True))
+        disk = self._known(name)
         disk.fresh = disk.fresh and not keep
         if disk.size < size:
             raise DiskError(name, "opening", None, f"it has {disk.size} bytes, {size} are needed")

@@ -160,8 +160,7 @@ class Disks(Protocol):
         ...
 
     def target(self, name: str, size: int, *, keep: bool = False) -> Disk:
-        """Opened for writing, made or cut to `size` where it can be; with `keep`, its content stays.
-
-        Raises DiskError.
+        """Opened for writing, made or cut to `size` where it can be. With `keep` it must be there, and keeps its
+        content. Raises DiskError.
         """
         ...

@@ -3,6 +3,7 @@
 import errno
 import threading
 
+import msgspec
 import pytest
 import trio
 
@@ -73,6 +74,22 @@ class Gate(MemoryDisk):
         self.entered.set()
         assert self.open.wait(10)
         super().write(offset, view)
+
+
+class LosingFlush(MemoryDisk):
+    """Takes over a target's content; its first flush loses the connection."""
+
+    def __init__(self, base: MemoryDisk):
+        super().__init__(b"", "target")
+        self.__dict__.update(base.__dict__)
+        self.content = base.content
+        self.losses = 1
+
+    def flush(self):
+        if self.losses:
+            self.losses -= 1
+            raise DiskError(self.path, "flushing", None, "lost", passing=True)
+        super().flush()
 
 
 async def test_a_disk_is_copied_flushed_and_reported_in_this_order():
@@ -199,3 +216,67 @@ async def test_a_disk_of_which_bytes_were_left_out_is_never_reported_as_copied()
     with pytest.raises(DiskError, match="0 of 8192 bytes were copied"):
         await copy.run()
     assert copy.events == [DiskStarted(0)]
+
+
+async def test_checkpoints_are_made_while_it_copies_and_each_is_flushed_before():
+    gate = Gate(4 * pictures.BLOCK)
+    settings = CopySettings(chunk=pictures.BLOCK, workers=1, checkpoint=0.01, checkpoint_share=1.0)
+    copy = Copy("ABCD", target=gate, settings=settings)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(copy.run)
+        gate.open.set()
+        await trio.to_thread.run_sync(gate.entered.wait)
+    assert copy.saved[-1].mark == copy.plan.size
+    assert [each.mark for each in copy.saved] == sorted(each.mark for each in copy.saved)
+    assert resume.holds(copy.saved[-1], gate)
+
+
+async def test_a_copy_goes_on_behind_its_checkpoint_and_counts_what_was_done():
+    target = MemoryDisk(pictures.content("AB--"), "target")
+    checkpoint = msgspec.structs.replace(resume.start("source", target, target.size), mark=2 * pictures.BLOCK)
+    copy = Copy("ZZCD", target=target, checkpoint=checkpoint)
+    await copy.run()
+    assert target.content == pictures.content("ABCD")
+    assert copy.tally.read().copied == copy.plan.total_bytes
+
+
+@pytest.mark.parametrize("call", ["write", "flush"])
+async def test_a_target_whose_connection_is_lost_is_written_again_from_what_was_flushed(call, said):
+    target = FaultyDisk(MemoryDisk(bytes(8 * pictures.BLOCK), "target"))
+    copy = Copy("ABCDEFGH", target=LosingFlush(target.base) if call == "flush" else target)
+    if call == "write":
+        target.fail("write", OSError(errno.EIO, "gone")).fail("restore", OSError(errno.ECONNRESET, "lost"))
+    await copy.run()
+    assert target.base.content == copy.source.content
+    assert copy.events == [DiskStarted(0), DiskWritten(0), DiskCopied(0)]
+    assert "target lost, connecting again" in [line["event"] for line in said]
+
+
+async def test_a_target_that_cannot_be_connected_to_again_fails_after_three_pauses():
+    target = FaultyDisk(MemoryDisk(bytes(2 * pictures.BLOCK), "target")).fail("write", OSError(errno.EIO, "gone"))
+    target.fail("restore", OSError(errno.ECONNRESET, "lost")).fail("renew", OSError(errno.ECONNREFUSED, "no"), 3)
+    copy = Copy("AB", target=target, settings=CopySettings(chunk=pictures.BLOCK, workers=1, pauses=(0, 0, 0)))
+    with pytest.raises(DiskError, match="connecting to target failed: ECONNREFUSED"):
+        await copy.run()
+    assert copy.events == [DiskStarted(0)]
+
+
+async def test_a_verified_copy_is_compared_and_a_difference_fails_it_with_its_offset():
+    class Rotting(MemoryDisk):
+        def forget(self):
+            self.content[pictures.BLOCK + 7] ^= 1
+
+    copy = Copy("AB-C", target=Rotting(bytes(4 * pictures.BLOCK), "target", fresh=True), verified=True)
+    with pytest.raises(DiskError, match=f"verifying target at offset {pictures.BLOCK + 7} failed: it holds 0x43"):
+        await copy.run()
+    assert DiskCopied(0) not in copy.events
+
+
+async def test_what_should_be_zeros_and_is_not_is_found_by_verifying():
+    class Rotting(MemoryDisk):
+        def forget(self):
+            self.write(2 * pictures.BLOCK + 5, memoryview(b"x"))
+
+    copy = Copy("AB--", target=Rotting(bytes(4 * pictures.BLOCK), "target", fresh=True), verified=True)
+    with pytest.raises(DiskError, match=f"verifying target at offset {2 * pictures.BLOCK + 5} failed"):
+        await copy.run()

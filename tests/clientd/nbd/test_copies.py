@@ -289,3 +289,28 @@ async def test_what_has_changed_meanwhile_makes_the_copy_begin_again_and_says_so
     }[which]
     assert reason in [line.get("reason") for line in said]
     assert target.read_bytes() == image.read_bytes()
+
+
+async def test_a_target_that_is_gone_makes_the_copy_begin_again(tmp_path, said):
+    image, target = draw(tmp_path / "source", "ABCD"), tmp_path / "target"
+    first = Copy(str(image), str(target), max_rate=4 * MIB)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(first.run)
+        await trio.lowlevel.checkpoint()
+        await first.until_copied(MIB)
+        first.stops.stop("stopped by SIGTERM")
+    target.unlink()
+    second = await Copy(str(image), str(target), kept=first.checkpoints).run()
+    assert second.job.status == "completed"
+    assert any("ENOENT" in line.get("reason", "") for line in said)
+    assert target.read_bytes() == image.read_bytes()
+
+
+def test_an_incremental_copy_needs_the_target_that_it_is_for(tmp_path):
+    image, target = draw(tmp_path / "source", "AB"), tmp_path / "target"
+    changes = tmp_path / "changes.jsonl"
+    changes.write_text('{"offset": 0, "length": 65536}\n')
+    copy = Copy(str(image), str(target), mode="incremental", disk={"changes": str(changes)}).go()
+    assert copy.job.status == "failed"
+    assert f"opening {target} failed: ENOENT" in copy.job.error
+    assert not target.exists()
