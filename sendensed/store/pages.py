@@ -6,17 +6,18 @@ parts of one page; jobs without a key are the last part. Each part is cut to a p
 """
 # ruff: noqa: S608 - put together from our own words; values are parameters
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from string import ascii_lowercase, ascii_uppercase
 
 import msgspec
 
 from schemas.job import ACTIVE
 from schemas.query import Sort
-from sendensed.core.listing import Mark, Query, lowered
+from sendensed.core.listing import Mark, Query
 from sendensed.store.statements import as_json
 
+_WILD, _ESCAPED = re.compile(r"[%_\\\\]"), r"\\\\\\g<0>"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ACTIVE = ", ".join(f"'{state}'" for state in sorted(ACTIVE))
 
@@ -102,10 +103,8 @@ def _wanted(query: Query, given: Callable[[object, str], str]) -> list[str]:
     if query.created_to is not None:
         common.append(f"created_at < {given(query.created_to, 'timestamptz')}")
     if query.text:
-        text = given(lowered(query.text), "text")
-        common.append(
-            f"(position({text} IN {_lowered('id')}) > 0 OR position({text} IN {_lowered('vm_name')}) > 0)"
-        )
+        text = given(f"%{_WILD.sub(_ESCAPED, query.text)}%", "text")
+        common.append(f"(id ILIKE {text} OR vm_name ILIKE {text})")  # both COLLATE "C": A to Z alone are folded
     both = " AND ".join(common)
     if not query.statuses:
         return [both]
@@ -115,10 +114,6 @@ def _wanted(query: Query, given: Callable[[object, str], str]) -> list[str]:
     if query.sort == "created":
         return [f"{both} AND status = {given(state, 'text')}" for state in sorted(query.statuses)]
     return [f"{both} AND status = ANY({given(sorted(query.statuses), 'text[]')})"]
-
-
-def _lowered(column: str) -> str:
-    return f"translate({column}, '{ascii_uppercase}', '{ascii_lowercase}')"
 
 
 def _kind(sort: Sort) -> str:

@@ -129,7 +129,7 @@ SELECT json_build_object(
     'ended', (
         SELECT coalesce(json_object_agg(status, count), '{{}}') FROM (
             SELECT status, count(*) FROM backup_jobs
-            WHERE completed_at > clock_timestamp() - interval '24 hours' GROUP BY status
+            WHERE completed_at > now() - interval '24 hours' GROUP BY status
         ) AS e
     ),
     'heard_at', (SELECT max(ended_heard_at) FROM backup_jobs WHERE completed_at IS NOT NULL)

@@ -142,6 +142,16 @@ async def test_jobs_are_found_by_appliance(both):
     assert await walked(archive, Query(appliance="")) == ["b"]
 
 
+@pytest.mark.parametrize("text", ["%", "_", "\\\\", "50%_\\\\x", "ü", "A%"])
+async def test_signs_that_mean_something_to_the_database_are_looked_for_as_they_are(both, text):
+    store, archive = both
+    for number, name in enumerate(["50%_\\\\x", "plain", "GRÜN", "grün", "a%b"]):
+        await saved(store, a_job(f"{number}", vm_name=name))
+    expected = [job.id for job in listing.ordered(await store.jobs(limit=9), Query(text=text))]
+    assert expected
+    assert await walked(archive, Query(text=text)) == expected
+
+
 async def run_of(store, job, moments):
     """Saves the job heard at each of these seconds, a sample each; the bytes are ten a second."""
     before = None
