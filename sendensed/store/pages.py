@@ -17,7 +17,7 @@ from schemas.query import Sort
 from sendensed.core.listing import Mark, Query
 from sendensed.store.statements import as_json
 
-_WILD, _ESCAPED = re.compile(r"[%_\\\\]"), r"\\\\\\g<0>"
+_WILD, _ESCAPED = re.compile(r"[%_\\]"), r"\\\g<0>"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _ACTIVE = ", ".join(f"'{state}'" for state in sorted(ACTIVE))
 

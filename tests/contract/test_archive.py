@@ -142,10 +142,10 @@ async def test_jobs_are_found_by_appliance(both):
     assert await walked(archive, Query(appliance="")) == ["b"]
 
 
-@pytest.mark.parametrize("text", ["%", "_", "\\\\", "50%_\\\\x", "ü", "A%"])
+@pytest.mark.parametrize("text", ["%", "_", "\\", "50%_\\x", "ü", "A%"])
 async def test_signs_that_mean_something_to_the_database_are_looked_for_as_they_are(both, text):
     store, archive = both
-    for number, name in enumerate(["50%_\\\\x", "plain", "GRÜN", "grün", "a%b"]):
+    for number, name in enumerate(["50%_\\x", "plain", "GRÜN", "grün", "a%b"]):
         await saved(store, a_job(f"{number}", vm_name=name))
     expected = [job.id for job in listing.ordered(await store.jobs(limit=9), Query(text=text))]
     assert expected
