@@ -37,7 +37,7 @@ demo: .venv/runtime web
 	@$(BIN)/sendensed demo $(DEMO_ARGS)
 
 test: .venv/test web
-	@.ci/apt-install mkfs.ext4=e2fsprogs curl=curl chromium=chromium \
+	@.ci/apt-install mkfs.ext4=e2fsprogs curl=curl chromium=chromium promtool=prometheus \
 	    nbdkit=nbdkit qemu-nbd=qemu-utils pgrep=procps nbdcopy=libnbd-bin openssl=openssl
 	$(BIN)/python -m pytest $(TEST_ARGS)
 

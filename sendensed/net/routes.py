@@ -1,7 +1,7 @@
 """Routes: the table of every address of the hub, and the way from a request to what answers it.
 
-What answers is a file of its own: `telemetry` (senders), `feed` (viewers), `reading`, `fleet` and `health`
-(readers), `assets` (the page).
+What answers is a file of its own: `telemetry` (senders), `feed` (viewers), `reading`, `fleet`, `health`
+and `metrics` (readers), `assets` (the page).
 """
 
 from msgspec.structs import replace
@@ -23,6 +23,7 @@ from sendensed.net.guard import Guard
 from sendensed.net.health import Health
 from sendensed.net.http import Request, Response, Upgrade, fault, split_path
 from sendensed.net.login import Login
+from sendensed.net.metrics import Metrics
 from sendensed.net.reading import Reading
 from sendensed.net.route import Refuser, Route
 from sendensed.net.telemetry import Telemetry
@@ -75,6 +76,7 @@ class Routes:
                 is_open=settings.open,
                 certificate=certificate,
             ).routes,
+            *Metrics(archive, hearing, fanout, receiver).routes,
             *Login(tokens, access, settings, environment, hearing.clock.now).routes,
             *assets.routes,
         )
