@@ -337,4 +337,4 @@ def test_an_event_that_cannot_be_read_is_set_aside_and_an_end_takes_its_place(
     assert [each.body.status for each in found.waiting] == ["running", "failed"]
     assert found.waiting[1].body.error.startswith("interrupted")
     assert opened().holding().aside == 1
-    assert [line["event"] for line in said] == ["an event of the spool is unreadable, it is set aside"]
+    assert [line["event"] for line in said] == ["an event in the spool cannot be read, it is set aside"]
