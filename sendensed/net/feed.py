@@ -49,7 +49,9 @@ class Feed:
         self._hub = hub
         self._refuse = refuse
         self._access = access
-        self.routes = (Route("GET", "/api/v1/feed", self._feed, "read", new=True, query=FeedQuery),)
+        self.routes = (
+            Route("GET", "/api/v1/feed", self._feed, "read", new=True, query=FeedQuery, statuses=("101",)),
+        )
 
     async def _feed(self, request: Request, values: Sequence[str]) -> Response | Upgrade:
         if self._fanout.viewers >= self._settings.viewers:

@@ -38,7 +38,9 @@ class Health:
         self._database = database
         self._is_open = is_open
         self._certificate = certificate
-        self.routes = (Route("GET", "/api/v1/health", self._health, "public", says=HealthView),)
+        self.routes = (
+            Route("GET", "/api/v1/health", self._health, "public", says=HealthView, statuses=("2XX", "503")),
+        )
 
     async def _health(self, request: Request, values: Sequence[str]) -> Response:
         reasons = []

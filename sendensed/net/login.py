@@ -38,9 +38,9 @@ class Login:
         self._environment = environment
         self._now = now
         self.routes = (
-            Route("POST", "/api/v1/login", self._login, "public"),
+            Route("POST", "/api/v1/login", self._login, "public", takes=SignIn, says=Session),
             Route("POST", "/api/v1/logout", self._logout, "public"),
-            Route("GET", "/api/v1/session", self._session, "read"),
+            Route("GET", "/api/v1/session", self._session, "read", says=Session),
         )
 
     async def _login(self, request: Request, values: Sequence[str]) -> Response:

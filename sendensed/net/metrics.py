@@ -30,7 +30,7 @@ class Metrics:
         self._hearing = hearing
         self._fanout = fanout
         self._receiver = receiver
-        self.routes = (Route("GET", "/metrics", self._metrics, "read"),)
+        self.routes = (Route("GET", "/metrics", self._metrics, "read", media="text/plain"),)
 
     async def _metrics(self, request: Request, values: Sequence[str]) -> Response:
         is_open = "application/openmetrics-text" in request.headers.get("accept", "")

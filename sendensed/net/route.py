@@ -20,8 +20,9 @@ class Route(msgspec.Struct, frozen=True):
     """`path` names its variable segments in braces, `need` the right that it asks for.
 
     A draining hub refuses routes that take something `new`. `query`, `takes` and `says` are the types of what
-    stands behind the '?', of the body, and of the answer, where it is JSON.
-    A `page` is for people: a browser without a session is sent to sign in.
+    stands behind the '?', of the body, and of the answer, where it is JSON; `media` is the answer's kind where
+    it has no such type, `statuses` are those it comes with. A `page` is for people: a browser without a session is
+    sent to sign in.
     """
 
     method: str
@@ -32,6 +33,8 @@ class Route(msgspec.Struct, frozen=True):
     query: type[msgspec.Struct] | None = None
     takes: type[msgspec.Struct] | None = None
     says: type[msgspec.Struct] | None = None
+    media: str = ""
+    statuses: tuple[str, ...] = ("2XX",)
     page: bool = False
 
     def match(self, segments: Sequence[str]) -> list[str] | None:

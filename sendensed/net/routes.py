@@ -1,7 +1,7 @@
 """Routes: the table of every address of the hub, and the way from a request to what answers it.
 
 What answers is a file of its own: `telemetry` (senders), `feed` (viewers), `reading`, `fleet`, `health`
-and `metrics` (readers), `assets` (the page).
+and `metrics` (readers), `described` (programs), `assets` (the page).
 """
 
 from msgspec.structs import replace
@@ -17,6 +17,7 @@ from sendensed.environment import Environment
 from sendensed.net.access import Access
 from sendensed.net.assets import Assets
 from sendensed.net.control import Control
+from sendensed.net.described import Described
 from sendensed.net.feed import Feed
 from sendensed.net.fleet import Fleet
 from sendensed.net.guard import Guard
@@ -60,6 +61,7 @@ class Routes:
         self._guard = Guard(settings)
         self._access = access
         self._refuse = Refuser(environment)
+        described = Described()
         self.table: tuple[Route, ...] = (
             *Telemetry(receiver, hearing, self._refuse).routes,
             *Control(receiver, self._refuse).routes,
@@ -78,8 +80,10 @@ class Routes:
             ).routes,
             *Metrics(archive, hearing, fanout, receiver).routes,
             *Login(tokens, access, settings, environment, hearing.clock.now).routes,
+            *described.routes,
             *assets.routes,
         )
+        described.table = self.table
 
     async def handle(self, request: Request, caller: Caller | None = None) -> Response | Upgrade:
         """Answers one request, of `caller` where that is settled already.

@@ -7,7 +7,7 @@ import msgspec
 from schemas import batch
 from schemas.batch import BatchAnswer, BatchBody, BatchResult
 from schemas.fault import FaultDetail, Invalid
-from schemas.telemetry import Acknowledgement
+from schemas.telemetry import Acknowledgement, TelemetryBody
 from sendensed.actors.hearing import Hearing
 from sendensed.actors.receiver import Receiver
 from sendensed.core.answer import Answer, Refusal, refusal
@@ -29,7 +29,15 @@ class Telemetry:
         self._stamp = ""
         self._said: dict[Acknowledgement, Response] = {}
         self.routes = (
-            Route("POST", "/api/v1/telemetry/{job_type}/{job_id}", self._push, "push", new=True),
+            Route(
+                "POST",
+                "/api/v1/telemetry/{job_type}/{job_id}",
+                self._push,
+                "push",
+                new=True,
+                takes=TelemetryBody,
+                says=Acknowledgement,
+            ),
             Route("POST", BATCH, self._batch, "push", new=True, takes=BatchBody, says=BatchAnswer),
         )
 

@@ -1,0 +1,140 @@
+"""Described: the hub's addresses as OpenAPI and its feed as AsyncAPI, made of routes and wire types."""
+
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any, get_args
+
+import msgspec
+
+from schemas import __version__, codec, feed
+from schemas.fault import FaultBody
+from schemas.ids import JOB_ID_BYTES
+from schemas.query import FeedQuery
+from sendensed.net.http import Request, Response
+from sendensed.net.route import Route
+
+_SCHEMAS = "#/components/schemas/{name}"
+_SLUG = {"type": "string", "pattern": "^[a-z][a-z0-9_-]{0,31}$"}
+_NAME = {"type": "string", "minLength": 1}
+_VALUES = {
+    "job_type": _SLUG,
+    "job_id": {**_NAME, "maxLength": JOB_ID_BYTES},
+    "id": {**_NAME, "maxLength": JOB_ID_BYTES},
+}
+"""What may stand in the place of a `{name}` of a path; any text where none is named."""
+_INFO = {
+    "title": "Sendense telemetry",
+    "version": __version__,
+    "description": "Times are UTC, sizes bytes, speeds bytes per second.",
+}
+
+
+class Described:
+    """Answers with both documents. `table` is given once it is whole; it holds these routes too."""
+
+    def __init__(self) -> None:
+        self.table: tuple[Route, ...] = ()
+        self.routes = (
+            Route("GET", "/openapi.json", self._openapi, "public", media="application/json"),
+            Route("GET", "/asyncapi.json", self._asyncapi, "public", media="application/json"),
+        )
+
+    async def _openapi(self, request: Request, values: Sequence[str]) -> Response:
+        return Response(200, self._open_document)
+
+    async def _asyncapi(self, request: Request, values: Sequence[str]) -> Response:
+        return Response(200, self._async_document)
+
+    @cached_property
+    def _open_document(self) -> bytes:
+        return codec.encode(openapi(self.table))
+
+    @cached_property
+    def _async_document(self) -> bytes:
+        return codec.encode(asyncapi())
+
+
+def openapi(table: Iterable[Route]) -> dict[str, Any]:
+    """Every route of the table."""
+    table = tuple(table)
+    kinds = {FaultBody: None} | {kind: None for route in table for kind in (route.takes, route.says) if kind}
+    references, components = msgspec.json.schema_components(list(kinds), ref_template=_SCHEMAS)
+    known = dict(zip(kinds, references, strict=True))
+    paths: dict[str, dict[str, Any]] = {}
+    for route in table:
+        paths.setdefault(route.path, {})[route.method.lower()] = _operation(route, known)
+    return {
+        "openapi": "3.1.0",
+        "info": _INFO,
+        "paths": paths,
+        "components": {
+            "schemas": components,
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+    }
+
+
+def _operation(route: Route, known: dict[type[msgspec.Struct], dict[str, Any]]) -> dict[str, Any]:
+    refused = _content(known[FaultBody])
+    told = _content(known[route.says]) if route.says else {route.media: {}} if route.media else {}
+    answers: dict[str, Any] = {}
+    for status in route.statuses:
+        answers[status] = {"description": "As asked.", **({"content": told} if told else {})}
+    answers.setdefault("4XX", {"description": "Refused: a code, a sentence, the field.", "content": refused})
+    answers.setdefault("5XX", {"description": "The hub cannot now; Retry-After says when.", "content": refused})
+    operation: dict[str, Any] = {
+        "operationId": f"{route.method.lower()}{route.path.replace('/', '_').replace('{', '').replace('}', '')}",
+        "parameters": [*_path_parameters(route.path), *(_query_parameters(route.query) if route.query else ())],
+        "responses": answers,
+        "security": [] if route.need == "public" else [{"token": [route.need]}],
+    }
+    if route.takes:
+        operation["requestBody"] = {"required": True, "content": _content(known[route.takes])}
+    return operation
+
+
+def _content(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}
+
+
+def _path_parameters(path: str) -> list[dict[str, Any]]:
+    names = [part[1:-1] for part in path.split("/") if part.startswith("{")]
+    return [{"name": name, "in": "path", "required": True, "schema": _VALUES.get(name, _NAME)} for name in names]
+
+
+def _query_parameters(kind: type[msgspec.Struct]) -> list[dict[str, Any]]:
+    [_], components = msgspec.json.schema_components([kind], ref_template=_SCHEMAS)
+    found = []
+    for name, schema in components[kind.__name__]["properties"].items():
+        several = schema.pop("anyOf", None)  # absent is told by leaving it out, not by null
+        schema |= next((one for one in several or () if one.get("type") != "null"), {})
+        schema = {word: value for word, value in schema.items() if word != "default" or value is not None}
+        purpose = schema.pop("description", "")
+        found.append({"name": name, "in": "query", "description": purpose, "schema": schema})
+    return found
+
+
+def asyncapi() -> dict[str, Any]:
+    """The live feed: what the hub sends to a viewer."""
+    frames = get_args(feed.Frame)
+    references, components = msgspec.json.schema_components([*frames, FeedQuery], ref_template=_SCHEMAS)
+    names = [frame.__name__ for frame in frames]
+    return {
+        "asyncapi": "3.0.0",
+        "info": _INFO,
+        "channels": {
+            "feed": {
+                "address": "/api/v1/feed",
+                "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in names},
+                "bindings": {"ws": {"method": "GET", "query": references[-1], "bindingVersion": "0.1.0"}},
+            }
+        },
+        "operations": {"watch": {"action": "send", "channel": {"$ref": "#/channels/feed"}}},
+        "components": {
+            "messages": {
+                name: {"contentType": "application/json", "payload": reference}
+                for name, reference in zip(names, references, strict=False)
+            },
+            "schemas": components,
+        },
+    }
