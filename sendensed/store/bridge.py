@@ -168,7 +168,11 @@ async def open_pool(
 
 async def _close(loop: Any, pool: "asyncpg.Pool[asyncpg.Record]") -> None:
     with trio.move_on_after(RELEASE_TIMEOUT, shield=True) as scope:
-        await loop.run_aio_coroutine(pool.close())
+        try:
+            await loop.run_aio_coroutine(pool.close())
+        except OSError as error:  # its server is gone, and so is the connection
+            _log.warning("database connections were lost before they were closed: %s", error)
+            pool.terminate()
     if scope.cancelled_caught:
         _log.warning("database connections were cut, they did not close within %gs", RELEASE_TIMEOUT)
 
