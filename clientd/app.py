@@ -46,6 +46,7 @@ from clientd.disk.tally import DiskTally
 from clientd.environment import Environment
 from clientd.latest import Latest
 from clientd.state.spool import SqliteSpool
+from schemas import codec
 
 log = structlog.get_logger()
 
@@ -172,6 +173,33 @@ async def run_job(
             then = "the next clientd delivers it, or clientd flush" if kept else None
             log.warning("the hub does not know the end of this job", job_id=order.job_id, then=then)
         ended(Outcome(final, delivery.sent, delivery.end_known, delivery.superseded, kept))
+
+
+async def tell_end(
+    order: Order,
+    attempt: int,
+    status: state.Status,
+    error: str,
+    hub: Hub,
+    *,
+    outbox: Outbox,
+    environment: Environment,
+    settings: TelemetrySettings,
+) -> None:
+    """Tells the hub the end of an attempt that copies nothing.
+
+    Returns when the hub knows, or was given its time to: then the spool has what it does not know. Cancellation
+    leaves the end in the spool, if it came that far.
+    """
+    timestamp = codec.rfc3339(environment.wall())
+    body = state.ending(state.identity(order, attempt, SENDER), status, error, timestamp)
+    outbox.add(Update(body, environment.moment()))
+    nothing: Latest[Update] = Latest()
+    nothing.close()
+    telling = Telling(attempt, nothing, outbox, lambda reason: None, Delivery())
+    with trio.move_on_after(settings.final_wait):
+        await Sender(telling, hub, environment=environment, settings=settings).run()
+    await _kept(outbox, settings.spool_answer)
 
 
 async def deliver_left(left: Left, hub: Hub, *, environment: Environment, settings: TelemetrySettings) -> None:

@@ -1,7 +1,14 @@
 """Config: every default once, with its unit and its reason."""
 
-import msgspec
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any
 
+import msgspec
+from msgspec import Meta
+
+from clientd.core.queue import Limits
+from clientd.errors import UsageError, printable, reason
 from schemas import __version__
 
 KIB = 1024
@@ -157,3 +164,94 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     stop_grace: float = 10.0
     """Seconds from SIGTERM or SIGINT to the process's end at the latest; systemd kills after 90."""
+
+
+class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The daemon's file. Times are seconds; '' is the default that the command line names."""
+
+    hub: str = ""
+    """The hub's address; '' is SHA_API_URL, else HUB_URL."""
+
+    token_file: str = ""
+    """Holds the hub's token; '' sends none."""
+
+    state_dir: str = ""
+    """Holds the queue, the spool and the checkpoints."""
+
+    socket: str = ""
+    """Where commands find the daemon; '' is `clientd.sock` in the runtime directory."""
+
+    folder: str = ""
+    """Job files that are put there are taken; '' is `jobs` in the state directory."""
+
+    at_once: Annotated[int, Meta(ge=1, le=64)] = 4
+    """Jobs that run at once: each has threads for up to four disks, and more only make one spindle seek."""
+
+    waiting: Annotated[int, Meta(ge=1, le=5000)] = 1000
+    """Jobs that may wait: a night's backups of a large site."""
+
+    remembered: Annotated[int, Meta(ge=0, le=1000)] = 100
+    """Ended jobs that `clientd list` still shows: a night's."""
+
+    resume: bool = True
+    """After a crash, interrupted jobs go on from their checkpoints. If not, the hub is told that they failed."""
+
+    crashes: Annotated[int, Meta(ge=0, le=1000)] = 3
+    """Crashes in a row that a job is resumed after: one that takes the daemon down must not do so for ever."""
+
+    workers: Annotated[int, Meta(ge=1, le=64)] = CopySettings().workers
+    """Threads per disk."""
+
+    final_wait: Annotated[float, Meta(ge=0, le=3600)] = 5.0
+    """Longest wait of an ended job for the hub's word: what is left, the daemon delivers from the spool."""
+
+    look: Annotated[float, Meta(ge=0.05, le=3600)] = 1.0
+    """Between two looks into the folder."""
+
+    kept: Annotated[int, Meta(ge=1, le=100_000)] = 1000
+    """Job files kept of those taken, and of those refused: the newest."""
+
+    store_answer: Annotated[float, Meta(gt=0, le=60)] = 5.0
+    """Longest that anything waits for the disk of the queue."""
+
+    check_answer: Annotated[float, Meta(gt=0, le=60)] = 10.0
+    """Longest look at a new job's disks: a file server that is away must not hold up whoever submits."""
+
+    request_wait: Annotated[float, Meta(gt=0, le=600)] = 10.0
+    """For a whole request to come over the socket, and for its answer to be taken."""
+
+    clients: Annotated[int, Meta(ge=1, le=256)] = 16
+    """Connections at once; a further one is told to come back."""
+
+    beat: Annotated[float, Meta(gt=0, le=60)] = 5.0
+    """Longest time between two looks at the queue."""
+
+    @property
+    def limits(self) -> Limits:
+        """The queue's."""
+        return Limits(at_once=self.at_once, waiting=self.waiting, remembered=self.remembered, crashes=self.crashes)
+
+
+def load(path: Path | None) -> ServeSettings:
+    """The daemon's settings of a TOML file; the defaults without one.
+
+    Raises UsageError with the file, the key's path and what is wrong.
+    """
+    if path is None:
+        return ServeSettings()
+    name = f"the configuration '{printable(str(path))}'"
+    try:
+        return convert(tomllib.loads(path.read_text()), name)
+    except OSError as error:
+        raise UsageError(f"{name} cannot be read: {reason(error)}: check its path") from None
+    except ValueError as error:  # not TOML, not UTF-8
+        raise UsageError(f"{name} is not TOML: {printable(str(error))}: correct it there") from None
+
+
+def convert(content: dict[str, Any], name: str) -> ServeSettings:
+    """The settings of parsed TOML. Raises UsageError."""
+    try:
+        return msgspec.convert(content, ServeSettings)
+    except msgspec.ValidationError as error:
+        said = printable(str(error)).replace("`", "'").replace("$.", "")
+        raise UsageError(f"{name} is wrong: {said}: correct it there") from None

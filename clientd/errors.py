@@ -72,6 +72,10 @@ class SpoolUnavailable(Exception):
     """What must outlive the process cannot be kept now: go on from memory, say so, try again later."""
 
 
+class DaemonUnavailable(Exception):
+    """No daemon answers over its socket: say the sentence, exit 3."""
+
+
 def reason(error: OSError) -> str:
     """`ENOSPC (No space left on device)`."""
     name = errno.errorcode.get(error.errno or 0, f"errno {error.errno}")

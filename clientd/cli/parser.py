@@ -15,6 +15,21 @@ nothing waits any more; 1: something does."""
 _STATE = """\
 where what must outlive the process is kept; default: the service's directory, else /var/lib/clientd for root and
 ~/.local/state/clientd for others"""
+_SERVE = """\
+Runs jobs, many at once, as they come: by clientd submit, and as job files in a folder. The queue outlives the
+daemon: what a crash interrupts goes on at the next start, from its checkpoints."""
+_SERVE_EPILOG = """\
+SIGTERM and SIGINT stop it: running jobs stop at their next chunk and go on at the next start; a second one does
+not wait for them. Exit codes: 0 stopped; 1 the queue cannot be read; 2 it cannot begin as it is told."""
+_SUBMIT = "Gives a job to the running daemon. When this returns, the job is in its queue, which outlives it."
+_LIST = "Shows the daemon's jobs: those that run and wait, and the last that have ended."
+_CANCEL = "Ends a job that runs or waits: it is cancelled, at the hub too."
+_ASKED = (
+    "Exit codes: 0 done; 1 the daemon refuses it; 2 the command line or job file is wrong; 3 no daemon answers."
+)
+_SOCKET = """\
+the daemon's; default: clientd.sock in the service's runtime directory, else in /run/clientd for root and in
+XDG_RUNTIME_DIR/clientd for others"""
 _FILE = "a job file, TOML or JSON, that says all of the job"
 _DISK = """\
 one disk to copy; repeat for more. SRC is a raw image file, a block device or an NBD address; DST is a file, which
@@ -53,7 +68,39 @@ def parser() -> Parser:
             "flush", help="deliver what is left in the spool", description=_FLUSH, allow_abbrev=False
         )
     )
+    _serve(
+        commands.add_parser(
+            "serve", help="run jobs as they come", description=_SERVE, epilog=_SERVE_EPILOG, allow_abbrev=False
+        )
+    )
+    submit = commands.add_parser(
+        "submit", help="give the daemon a job", description=_SUBMIT, epilog=_ASKED, allow_abbrev=False
+    )
+    submit.add_argument("file", metavar="FILE", help=_FILE)
+    shown = commands.add_parser(
+        "list", help="show the daemon's jobs", description=_LIST, epilog=_ASKED, allow_abbrev=False
+    )
+    cancel = commands.add_parser(
+        "cancel", help="end one of the daemon's jobs", description=_CANCEL, epilog=_ASKED, allow_abbrev=False
+    )
+    cancel.add_argument("job_id", metavar="ID", help="the job's id, as clientd list shows it")
+    for asked in (submit, shown, cancel):
+        asked.add_argument("--socket", metavar="PATH", help=_SOCKET)
+        asked.add_argument("--json", action="store_true", help="one JSON object on stdout for each job")
     return whole
+
+
+def _serve(serve: Parser) -> None:
+    add = serve.add_argument
+    add("--config", metavar="FILE", help="settings in TOML; the options below come before its own")
+    add("--hub", metavar="URL", help=f"the hub's address; default: SHA_API_URL, else {config.HUB_URL}")
+    add(
+        "--folder",
+        metavar="DIR",
+        help="job files that are put there are taken; default: jobs in the state directory",
+    )
+    add("--socket", metavar="PATH", help=_SOCKET)
+    _shared(serve)
 
 
 def _run(run: Parser) -> None:
@@ -104,11 +151,15 @@ def _flush(flush: Parser) -> None:
 
 
 def _common(command: Parser) -> None:
+    _shared(command)
+    command.add_argument("--json", action="store_true", help="end with one JSON object on stdout")
+
+
+def _shared(command: Parser) -> None:
     add = command.add_argument
     add("--state-dir", metavar="DIR", help=_STATE)
     add("--token-file", metavar="FILE", help="a file that holds the hub's token, readable by its owner alone")
     add("--log-format", choices=("auto", "json", "text"), default="auto", help="of the log lines on stderr")
-    add("--json", action="store_true", help="end with one JSON object on stdout")
 
 
 def _count(text: str) -> int:

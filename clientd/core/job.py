@@ -246,6 +246,23 @@ def body(
     )
 
 
+def ending(identity: Identity, status: Status, error: str, timestamp: str) -> TelemetryBody:
+    """What the hub is told of an attempt that ends before it copied anything."""
+    return TelemetryBody(
+        job_id=identity.job_id,
+        job_type=identity.job_type,
+        status=status,
+        current_phase="starting",
+        error=error,
+        timestamp=timestamp,
+        attempt=identity.attempt,
+        sequence=1,
+        vm_name=identity.vm_name or None,
+        backup_type=identity.backup_type,
+        sender=identity.sender,
+    )
+
+
 def _disk_body(index: int, disk: DiskState, count: Count, bottleneck: str | None) -> DiskBody:
     completed = disk.status == "completed"
     return DiskBody(

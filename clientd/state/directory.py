@@ -8,10 +8,12 @@ import fcntl
 import hashlib
 import os
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from clientd.environment import Environment
+from clientd.errors import UsageError, printable, reason
 
 _NUMBERS = 2**62
 """Places in a file that a lock can be on."""
@@ -26,6 +28,19 @@ def state_directory(given: str | None, environ: Mapping[str, str], *, root: bool
     if root:
         return Path("/var/lib/clientd")
     return Path(environ.get("XDG_STATE_HOME") or Path.home() / ".local/state") / "clientd"
+
+
+def socket_path(given: str | None, environ: Mapping[str, str], *, root: bool) -> Path:
+    """Of the daemon: as given, else in the service's runtime directory, else in root's or the user's."""
+    if given:
+        return Path(given)
+    if service := environ.get("RUNTIME_DIRECTORY"):  # systemd's RuntimeDirectory=
+        return Path(service.split(":")[0]) / "clientd.sock"
+    if root:
+        return Path("/run/clientd/clientd.sock")
+    if runtime := environ.get("XDG_RUNTIME_DIR"):
+        return Path(runtime) / "clientd/clientd.sock"
+    return state_directory(None, environ, root=False) / "clientd.sock"
 
 
 def make(folder: Path) -> None:
@@ -66,3 +81,22 @@ class Owner:
 def _lock(file: int, kind: int, at: int) -> None:
     """One byte's lock, of the open file and not of the process, so that threads and tests can be told apart."""
     fcntl.fcntl(file, fcntl.F_OFD_SETLK, struct.pack("hhqqi0q", kind, os.SEEK_SET, at, 1, 0))
+
+
+@contextmanager
+def one_daemon(folder: Path) -> Iterator[None]:
+    """While the block runs, no other daemon has this directory's queue. Raises UsageError where one does."""
+    name = f"the state directory '{printable(str(folder))}'"
+    try:
+        make(folder)
+        file = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise UsageError(f"{name} cannot be used: {reason(error)}: name another with --state-dir") from None
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UsageError(f"another clientd serves {name}: stop it, or name another with --state-dir") from None
+        yield
+    finally:
+        os.close(file)

@@ -179,3 +179,10 @@ def test_whatever_happens_completed_means_every_disk_and_a_body_is_always_accept
     told = wire(state, [Count(9, 9, 9)] * 3)
     assert told.status == state.status
     assert (told.error == "") == (state.status == "completed")
+
+
+def test_an_attempt_that_copied_nothing_tells_its_end_and_no_bytes():
+    body = job.ending(identity(1), "failed", "interrupted", "2026-11-23T02:14:07Z")
+    read = telemetry.parse("backup", JOB_ID, codec.encode(body))
+    assert (read.status, read.error, read.attempt, read.sequence) == ("failed", "interrupted", 2, 1)
+    assert (read.vm_name, read.bytes_transferred, read.disks) == ("vm", 0, ())

@@ -1,0 +1,84 @@
+"""Asked: `clientd submit`, `list` and `cancel`: what the running daemon is asked, and how its answer is shown."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from clientd import files
+from clientd.cli.screen import size
+from clientd.core import control, jobfile
+from clientd.core.control import Answer, Cancel, JobView, ListJobs, Request, Submit
+from clientd.errors import UsageError, printable
+from clientd.net import asking
+from clientd.state.directory import socket_path
+
+REFUSED = 1
+"""Exit code where the daemon does not do it."""
+
+_HEADER = ("STATE", "PHASE", "DONE", "COPIED", "SPEED", "ATTEMPT", "ID", "ERROR")
+
+
+def submit(arguments: argparse.Namespace) -> int:
+    """0 when the job is durably in the queue. Raises UsageError for a wrong job file, DaemonUnavailable."""
+    order = files.read(Path(arguments.file))
+    answer = _ask(arguments, Submit(msgspec.Raw(jobfile.write(order))))
+    return _say(arguments, answer, lambda job: f"queued: {printable(job.job_id)}")
+
+
+def cancel(arguments: argparse.Namespace) -> int:
+    """0 when the job's end is certain. Raises DaemonUnavailable."""
+    answer = _ask(arguments, Cancel(arguments.job_id))
+    return _say(arguments, answer, lambda job: f"to be cancelled: {printable(job.job_id)}")
+
+
+def show(arguments: argparse.Namespace) -> int:
+    """0 when the jobs are shown, also where there are none. Raises DaemonUnavailable."""
+    answer = _ask(arguments, ListJobs())
+    if answer.error is None and not arguments.json:
+        print(table(answer.jobs) if answer.jobs else "no jobs; give one: clientd submit FILE")
+        return 0
+    return _say(arguments, answer, lambda job: "")
+
+
+def table(jobs: tuple[JobView, ...]) -> str:
+    """A line for each job."""
+    rows = [_HEADER, *(_row(job) for job in jobs)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _row(job: JobView) -> tuple[str, ...]:
+    done = "" if job.bytes_transferred is None else size(job.bytes_transferred)
+    whole = "" if job.total_bytes is None else f" of {size(job.total_bytes)}"
+    return (
+        job.state,
+        printable(job.phase or "-"),
+        "-" if job.percent is None else f"{job.percent:.1f} %",
+        f"{done}{whole}" or "-",
+        f"{size(job.speed)}/s" if job.speed and job.state == "running" else "-",
+        str(job.attempt or "-"),
+        printable(job.job_id),
+        printable(job.error or ""),
+    )
+
+
+def _ask(arguments: argparse.Namespace, request: Request) -> Answer:
+    path = socket_path(arguments.socket, os.environ, root=os.geteuid() == 0)
+    try:
+        return asking.ask(path, request)
+    except UnicodeEncodeError:
+        raise UsageError("the job id is not valid UTF-8: name it as clientd list shows it") from None
+
+
+def _say(arguments: argparse.Namespace, answer: Answer, words: Callable[[JobView], str]) -> int:
+    if answer.error is not None:
+        print(f"clientd: {printable(answer.error.sentence)}", file=sys.stderr)
+        return REFUSED
+    for job in answer.jobs:
+        print(control.encode(job).decode() if arguments.json else words(job))
+    return 0

@@ -1,0 +1,43 @@
+"""Config: the daemon's file changes what it names; what is wrong in it is said with its place."""
+
+import pytest
+
+from clientd import config
+from clientd.config import ServeSettings
+from clientd.errors import UsageError
+
+
+def test_without_a_file_the_defaults_hold():
+    assert config.load(None) == ServeSettings()
+
+
+def test_a_file_changes_what_it_names_and_nothing_else(tmp_path):
+    path = tmp_path / "clientd.toml"
+    path.write_text('hub = "http://h:1"\nat_once = 2\nresume = false\nlook = 5\n')
+    assert config.load(path) == ServeSettings(hub="http://h:1", at_once=2, resume=False, look=5.0)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("at_onc = 5", "is wrong: .*unknown field 'at_onc': correct it there"),
+        ("at_once = 0", "is wrong: .*at 'at_once'"),
+        ("at_once = 'many'", "is wrong: .*at 'at_once'"),
+        ("waiting = 1000000", "is wrong: .*at 'waiting'"),
+        ("look = inf", "is wrong: .*at 'look'"),
+        ("hub = 5", "is wrong: .*at 'hub'"),
+        ("[jobs]\nat_once = 1", "is wrong: .*unknown field 'jobs'"),
+        ("at_once", "is not TOML: "),
+        ("a = '\udcff'", "is not TOML: "),
+    ],
+)
+def test_a_mistake_is_named_with_the_file_and_the_key(tmp_path, text, sentence):
+    path = tmp_path / "clientd.toml"
+    path.write_bytes(text.encode(errors="surrogateescape"))
+    with pytest.raises(UsageError, match=f"^the configuration '{path}' {sentence}"):
+        config.load(path)
+
+
+def test_a_file_that_is_not_there_is_said(tmp_path):
+    with pytest.raises(UsageError, match="cannot be read: ENOENT"):
+        config.load(tmp_path / "none.toml")
