@@ -56,6 +56,10 @@ def _carry_out(parsed: argparse.Namespace) -> int:
             from clientd.cli import serve
 
             return serve.run(parsed)
+        case "doctor":
+            from clientd.cli import doctor
+
+            return doctor.run(parsed)
         case "flush":
             from clientd.cli import flush
 

@@ -24,6 +24,9 @@ not wait for them. Exit codes: 0 stopped; 1 the queue cannot be read; 2 it canno
 _SUBMIT = "Gives a job to the running daemon. When this returns, the job is in its queue, which outlives it."
 _LIST = "Shows the daemon's jobs: those that run and wait, and the last that have ended."
 _CANCEL = "Ends a job that runs or waits: it is cancelled, at the hub too."
+_DOCTOR = """\
+Looks at nbdkit, the hub, our token there, both clocks, the state directory and, with a job file, at its disks;
+says what to do. Nothing is written to any disk. Exit code 0: all is well; 1: something has to be done."""
 _ASKED = (
     "Exit codes: 0 done; 1 the daemon refuses it; 2 the command line or job file is wrong; 3 no daemon answers."
 )
@@ -84,6 +87,14 @@ def parser() -> Parser:
         "cancel", help="end one of the daemon's jobs", description=_CANCEL, epilog=_ASKED, allow_abbrev=False
     )
     cancel.add_argument("job_id", metavar="ID", help="the job's id, as clientd list shows it")
+    examined = commands.add_parser(
+        "doctor", help="look at what jobs need", description=_DOCTOR, allow_abbrev=False
+    )
+    examined.add_argument("file", nargs="?", metavar="FILE", help="a job file whose disks are looked at, too")
+    examined.add_argument(
+        "--hub", metavar="URL", help=f"the hub's address; default: SHA_API_URL, else {config.HUB_URL}"
+    )
+    _common(examined)
     for asked in (submit, shown, cancel):
         asked.add_argument("--socket", metavar="PATH", help=_SOCKET)
         asked.add_argument("--json", action="store_true", help="one JSON object on stdout for each job")

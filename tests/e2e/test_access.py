@@ -218,3 +218,28 @@ def test_a_real_client_stops_when_an_operator_cancels_its_job(hub, disk):
     kinds = [(event["kind"], event["said_by"]) for event in found["events"]]
     assert ("cancel", "operator") in kinds
     assert command("cancel", "nothing", "--hub", hub.url, "--token-file", str(admin_file)).returncode == 6
+
+
+def test_a_doctor_learns_from_the_hub_whether_its_token_may_push(hub, tmp_path):
+    reader, pusher = hub.made("reader", "read"), hub.made("pusher", "push")
+    wrong = tmp_path / "wrong"
+    wrong.write_text(pusher.read_text().strip()[:-1] + "x")
+    wrong.chmod(0o600)
+    judged = []
+    for token in ([], ["--token-file", str(wrong)], ["--token-file", str(reader)], ["--token-file", str(pusher)]):
+        options = ["--json", "--hub", hub.url, "--state-dir", str(tmp_path / "client"), *token]
+        said = subprocess.run(
+            [sys.executable, "-m", "clientd", "doctor", *options],
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE,
+            check=False,
+        )
+        findings = {each["check"]: each for each in map(json.loads, said.stdout.splitlines())}
+        judged.append((findings["hub"]["verdict"], findings["token"]["sentence"].partition(":")[0]))
+    assert judged == [
+        ("ok", "the hub wants a token"),
+        ("ok", "token refused (401)"),
+        ("ok", "token refused (403)"),
+        ("ok", "the hub lets us push"),
+    ]
