@@ -1,6 +1,6 @@
 """Query: what may stand behind the '?' of an address, one type for each address that takes something there."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -54,6 +54,20 @@ class MachineQuery(msgspec.Struct, frozen=True):
     """Of `/api/v1/machines/{name}`."""
 
     limit: Annotated[int, Meta(ge=1, le=200, description="most runs on a page")] = 50
+    cursor: _Cursor = ""
+
+
+class CalendarQuery(msgspec.Struct, frozen=True):
+    """Of `/api/v1/calendar`."""
+
+    first_day: (
+        Annotated[date, Meta(description="the first day; 13 days before the last where left out")] | None
+    ) = msgspec.field(default=None, name="from")
+    last_day: Annotated[date, Meta(description="the last day; today where left out")] | None = msgspec.field(
+        default=None, name="to"
+    )
+    zone: Annotated[str, Meta(max_length=60, description="whose days, like `Europe/Berlin`")] = "UTC"
+    limit: Annotated[int, Meta(ge=1, le=200, description="most machines on a page")] = 50
     cursor: _Cursor = ""
 
 

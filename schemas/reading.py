@@ -1,11 +1,11 @@
 """Reading: the answers about samples, machines, appliances and the whole. Times are UTC, sizes bytes."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Literal
 
 import msgspec
 
-from schemas.job import JobView
+from schemas.job import JobView, State
 
 GapCause = Literal["silent", "stalled", "hub_away", "between_attempts"]
 
@@ -77,6 +77,42 @@ class MachineDetail(msgspec.Struct, frozen=True):
     machine: MachineView
     active: tuple[JobView, ...]
     runs: tuple[JobView, ...]
+    next: str | None = None
+
+
+class DayView(msgspec.Struct, frozen=True, gc=False):
+    """What became of the runs of one machine that were created on one day: how many ended how.
+
+    `last_id` and `last_status` are of the newest of them.
+    """
+
+    day: date
+    completed: int
+    failed: int
+    cancelled: int
+    active: int
+    last_id: str
+    last_status: State
+
+
+class CalendarMachine(msgspec.Struct, frozen=True):
+    """One machine and the days on which it had a run, in order."""
+
+    name: str
+    days: tuple[DayView, ...]
+
+
+class Calendar(msgspec.Struct, frozen=True):
+    """The answer of `/api/v1/calendar`: machines by name, from `first_day` to `last_day`, days of the `zone`.
+
+    A machine stands there though it had no run in that time; `next` is the `cursor` of the next page.
+    """
+
+    first_day: date
+    last_day: date
+    today: date
+    zone: str
+    machines: tuple[CalendarMachine, ...]
     next: str | None = None
 
 

@@ -1,12 +1,15 @@
-"""Fleet: machines, appliances, and the whole in a few figures."""
+"""Fleet: machines, their days, appliances, and the whole in a few figures."""
 
 from collections.abc import Sequence
+from datetime import UTC, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from schemas.fault import Invalid
 from schemas.job import ACTIVE
-from schemas.query import MachineQuery, MachinesQuery
-from schemas.reading import ApplianceList, ApplianceView, MachineDetail, MachineList, Summary
+from schemas.query import CalendarQuery, MachineQuery, MachinesQuery
+from schemas.reading import ApplianceList, ApplianceView, Calendar, MachineDetail, MachineList, Summary
 from sendensed.actors.hearing import Hearing
-from sendensed.core import listing, machine, summary, view
+from sendensed.core import calendar, listing, machine, summary, view
 from sendensed.core.listing import Mark, Query
 from sendensed.net import query
 from sendensed.net.http import Request, Response, fault
@@ -28,6 +31,7 @@ class Fleet:
         self.routes = (
             Route("GET", "/api/v1/machines", self._machines, "read", query=MachinesQuery, says=MachineList),
             Route("GET", "/api/v1/machines/{name}", self._machine, "read", query=MachineQuery, says=MachineDetail),
+            Route("GET", "/api/v1/calendar", self._calendar, "read", query=CalendarQuery, says=Calendar),
             Route("GET", "/api/v1/appliances", self._appliances, "read", says=ApplianceList),
             Route("GET", "/api/v1/summary", self._summary, "read", says=Summary),
         )
@@ -58,6 +62,26 @@ class Fleet:
             )
         )
 
+    async def _calendar(self, request: Request, values: Sequence[str]) -> Response:
+        said = query.read(request.query, CalendarQuery)
+        zone = _zone(said.zone)
+        today = self._hearing.clock.now().astimezone(zone).date()
+        first, days = calendar.span(said.first_day, said.last_day, today)
+        bounds = [moment.astimezone(UTC) for moment in calendar.bounds(first, days, zone)]
+        after = listing.read_cursor(said.cursor, "created", descending=False).id if said.cursor else ""
+        found = await self._archive.calendar(bounds, limit=said.limit + 1, after=after)
+        shown = found[: said.limit]
+        return json(
+            Calendar(
+                first_day=first,
+                last_day=first + timedelta(days=days - 1),
+                today=today,
+                zone=said.zone,
+                machines=tuple(calendar.view(name, first, tallies) for name, tallies in shown),
+                next=listing.cursor(_NAMES, Mark(None, shown[-1][0])) if len(found) > len(shown) else None,
+            )
+        )
+
     async def _appliances(self, request: Request, values: Sequence[str]) -> Response:
         return json(
             ApplianceList(
@@ -80,3 +104,15 @@ class Fleet:
 
     async def _summary(self, request: Request, values: Sequence[str]) -> Response:
         return json(summary.view(await self._archive.summary(), self._hearing.clock.now()))
+
+
+def _zone(name: str) -> tzinfo:
+    """The zone. Raises Invalid for one that this hub's computer does not know."""
+    if name == "UTC":
+        return UTC
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # its name is looked for as a file's
+        raise Invalid(
+            f"zone: '{name}' is no zone that this hub knows; give one like Europe/Berlin", "zone"
+        ) from None

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Protocol
 
 from sendensed.core.appliance import Appliance
+from sendensed.core.calendar import Tally
 from sendensed.core.listing import Page, Query
 from sendensed.core.prediction import Run
 from sendensed.core.retention import Limits
@@ -33,6 +34,14 @@ class Archive(Protocol):
         """Machines after this name (or those of these names), in order of name, each with its newest runs.
 
         The nameless machine, '', is none.
+        """
+
+    async def calendar(
+        self, bounds: Sequence[datetime], *, limit: int, after: str = ""
+    ) -> list[tuple[str, list[Tally]]]:
+        """Machines after this name, in order of name, each with the days that had a run, in order.
+
+        `bounds` are where each day begins and the last one ends, rising; a run is of the day it was created on.
         """
 
     async def recent(self, *, limit: int) -> list[Run]:

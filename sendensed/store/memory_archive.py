@@ -1,14 +1,16 @@
 """MemoryArchive: the reading side of the store in memory."""
 
-from collections import Counter
+from bisect import bisect_right
+from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 import trio
 
 from schemas.job import ACTIVE, State
-from sendensed.core import appliance, listing, samples
+from sendensed.core import appliance, calendar, listing, samples
 from sendensed.core.appliance import Appliance
+from sendensed.core.calendar import Tally
 from sendensed.core.listing import Page, Query
 from sendensed.core.machine import RUNS
 from sendensed.core.model import Job
@@ -53,6 +55,15 @@ class MemoryArchive:
         chosen = known.intersection(names) if names else {name for name in known if name.encode() > after.encode()}
         found = sorted(chosen, key=str.encode)
         return [(name, self._runs(name)) for name in (found if names else found[:limit])]
+
+    async def calendar(
+        self, bounds: Sequence[datetime], *, limit: int, after: str = ""
+    ) -> list[tuple[str, list[Tally]]]:
+        """Machines with their days."""
+        await trio.lowlevel.checkpoint()
+        names = {job.vm_name for job in self._store.kept()}
+        chosen = sorted((name for name in names if name.encode() > after.encode()), key=str.encode)[:limit]
+        return [(name, self._days(name, bounds)) for name in chosen]
 
     async def recent(self, *, limit: int) -> list[Run]:
         """The runs that ended last."""
@@ -111,6 +122,13 @@ class MemoryArchive:
         now = await self._store.now()
         self._store.prune(now - timedelta(days=limits.samples), now - timedelta(days=limits.events))
         return []
+
+    def _days(self, name: str, bounds: Sequence[datetime]) -> list[Tally]:
+        query = Query(machine=name, created_from=bounds[0], created_to=bounds[-1])
+        runs: defaultdict[int, list[tuple[str, State]]] = defaultdict(list)
+        for job in listing.ordered(self._store.kept(), query):
+            runs[bisect_right(bounds, job.created_at) - 1].append((job.id, job.status))
+        return [calendar.tally(day, runs[day]) for day in sorted(runs)]
 
     def _runs(self, name: str, most: int | None = RUNS) -> list[Run]:
         query = Query(machine=name)

@@ -9,6 +9,7 @@ import msgspec
 from schemas.job import ACTIVE
 from sendensed.core import listing, retention
 from sendensed.core.appliance import Appliance
+from sendensed.core.calendar import Tally
 from sendensed.core.listing import Page, Query
 from sendensed.core.machine import RUNS
 from sendensed.core.model import Job
@@ -22,6 +23,7 @@ _decode_jobs = msgspec.json.Decoder(list[Job]).decode
 _decode_found = msgspec.json.Decoder(Found).decode
 _decode_outages = msgspec.json.Decoder(list[Outage]).decode
 _decode_machines = msgspec.json.Decoder(list[tuple[str, list[Run]]]).decode
+_decode_calendar = msgspec.json.Decoder(list[tuple[str, list[Tally]]]).decode
 _decode_runs = msgspec.json.Decoder(list[Run]).decode
 _decode_successes = msgspec.json.Decoder(list[tuple[str, datetime]]).decode
 _decode_appliances = msgspec.json.Decoder(list[tuple[Appliance, int]]).decode
@@ -93,6 +95,27 @@ _NAMED = f"""
 SELECT coalesce(json_agg(json_build_array(machine.name, ({_NEWEST})) ORDER BY machine.name), '[]')
 FROM (SELECT name COLLATE "C" AS name FROM unnest($1::text[]) AS asked (name)) AS machine
 WHERE EXISTS (SELECT FROM backup_jobs WHERE vm_name = machine.name)"""
+
+# $3 are the bounds of the days. A machine costs what its runs of these days cost, by the index of machines.
+_CALENDAR = f"""{_NAMES}
+SELECT coalesce(json_agg(json_build_array(machine.name, (
+    SELECT coalesce(json_agg(row_to_json(tally) ORDER BY day), '[]') FROM (
+        SELECT
+            width_bucket(created_at, $3::timestamptz[]) - 1 AS day,
+            count(*) FILTER (WHERE status = 'completed') AS completed,
+            count(*) FILTER (WHERE status = 'failed') AS failed,
+            count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
+            count(*) FILTER (WHERE status IN ({_ACTIVE})) AS active,
+            (array_agg(id ORDER BY created_at DESC, id DESC))[1] AS last_id,
+            (array_agg(status ORDER BY created_at DESC, id DESC))[1] AS last_status
+        FROM backup_jobs
+        WHERE vm_name = machine.name
+            AND created_at >= ($3::timestamptz[])[1]
+            AND created_at < ($3::timestamptz[])[array_length($3::timestamptz[], 1)]
+        GROUP BY 1
+    ) AS tally
+)) ORDER BY machine.name), '[]')
+FROM (SELECT name FROM machine WHERE name IS NOT NULL LIMIT $2) AS machine"""
 
 _RECENT = f"""
 SELECT coalesce(json_agg(row_to_json(run)), '[]') FROM (
@@ -186,6 +209,13 @@ class PostgresArchive:
         """Machines with their newest runs."""
         statement, values = (_NAMED, [list(names)]) if names else (_MACHINES, [after, limit])
         return _decode_machines(await self._pool.fetchval(statement, *values, timeout=self._timeout))
+
+    async def calendar(
+        self, bounds: Sequence[datetime], *, limit: int, after: str = ""
+    ) -> list[tuple[str, list[Tally]]]:
+        """Machines with their days."""
+        values = (after, limit, list(bounds))
+        return _decode_calendar(await self._pool.fetchval(_CALENDAR, *values, timeout=self._timeout))
 
     async def recent(self, *, limit: int) -> list[Run]:
         """The runs that ended last."""

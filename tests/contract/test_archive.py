@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from sendensed.core import listing
 from sendensed.core.appliance import Appliance
+from sendensed.core.calendar import Tally
 from sendensed.core.listing import Mark, Query
 from sendensed.core.model import Prediction
 from sendensed.core.samples import Window
@@ -231,6 +232,33 @@ async def test_machines_come_by_name_page_by_page_with_their_newest_runs(both):
     assert runs[0].predictions == (Prediction(25, at(1), 10, 8, 12),)
     assert await archive.machines(limit=2, after="web/01") == []
     assert [name for name, _ in await archive.machines(limit=1, names=["web/01", "none"])] == ["web/01"]
+
+
+async def test_the_calendar_has_each_run_on_the_day_it_was_created(both):
+    store, archive = both
+    runs = [
+        ("web/01", "a", 9, "completed"),
+        ("web/01", "b", 10, "failed"),
+        ("web/01", "c", 19, "completed"),
+        ("web/01", "d", 19, "cancelled"),
+        ("web/01", "e", 20, "stalled"),
+        ("web/01", "f", 30, "completed"),
+        ("Größe", "g", 30, "completed"),
+        ("a b", "h", 25, "running"),
+        ("", "i", 25, "running"),
+    ]
+    for machine, name, second, status in runs:
+        await saved(store, a_job(name, vm_name=machine, created_at=at(second), status=status))
+    bounds = [at(10), at(20), at(30)]
+    whole = [
+        ("Größe", []),
+        ("a b", [Tally(1, 0, 0, 0, 1, "h", "running")]),
+        ("web/01", [Tally(0, 1, 1, 1, 0, "d", "cancelled"), Tally(1, 0, 0, 0, 1, "e", "stalled")]),
+    ]
+    assert await archive.calendar(bounds, limit=5) == whole
+    assert await archive.calendar(bounds, limit=2) == whole[:2]
+    assert await archive.calendar(bounds, limit=2, after="a b") == whole[2:]
+    assert await archive.calendar(bounds, limit=0) == []
 
 
 async def test_the_runs_that_ended_last_come_first(both):

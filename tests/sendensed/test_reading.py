@@ -8,7 +8,7 @@ import trio
 
 from schemas.fault import Invalid
 from schemas.job import JobDetail, JobList
-from schemas.reading import ApplianceList, MachineDetail, MachineList, Samples, Summary
+from schemas.reading import ApplianceList, Calendar, MachineDetail, MachineList, Samples, Summary
 from tests.sendensed.test_routes import Hub
 
 MIB = 2**20
@@ -70,6 +70,14 @@ async def test_the_list_is_chosen_by_machine_text_and_time(autojump_clock):
         ("/api/v1/jobs/a/samples?points=1", "points"),
         ("/api/v1/machines?limit=201", "limit"),
         ("/api/v1/machines?cursor=x", "cursor"),
+        ("/api/v1/calendar?from=today", "from"),
+        ("/api/v1/calendar?from=2026-11-24&to=2026-11-23", "from"),
+        ("/api/v1/calendar?to=9999-12-31", "to"),
+        ("/api/v1/calendar?zone=Europe", "zone"),
+        ("/api/v1/calendar?zone=Europe/Nowhere", "zone"),
+        ("/api/v1/calendar?zone=../../../etc/passwd", "zone"),
+        ("/api/v1/calendar?zone=%00", "zone"),
+        ("/api/v1/calendar?zone=", "zone"),
     ],
 )
 async def test_a_query_outside_the_contract_is_refused_naming_the_parameter(autojump_clock, target, field):
@@ -182,6 +190,26 @@ async def test_the_runs_of_a_machine_are_walked_newest_first_and_its_active_one_
         assert [job.id for job in first.runs] == ["job-2", "job-1"]
         rest = await got(hub, f"/api/v1/machines/web?limit=2&cursor={first.next}", MachineDetail)
         assert ([job.id for job in rest.runs], rest.next) == (["job-0"], None)
+
+
+async def test_the_calendar_has_the_days_of_the_readers_zone_and_is_walked_by_name(autojump_clock):
+    hub = Hub()
+    names = ["a b", "web/01", "数据库"]
+    async with hub.rig.running():
+        for number, name in enumerate(names):
+            await hub.rig.send(f"job-{number}", 1, vm_name=name, status="failed" if number else "completed")
+        utc = await got(hub, "/api/v1/calendar", Calendar)
+        assert (str(utc.first_day), str(utc.last_day), utc.zone) == ("2026-11-10", "2026-11-23", "UTC")
+        assert [machine.name for machine in utc.machines] == names
+        [day] = utc.machines[1].days
+        assert (str(day.day), day.failed, day.last_id) == ("2026-11-23", 1, "job-1")
+        west = await got(hub, "/api/v1/calendar?zone=America/Los_Angeles", Calendar)
+        assert (str(west.today), str(west.machines[0].days[0].day)) == ("2026-11-22", "2026-11-22")
+        before = await got(hub, "/api/v1/calendar?to=2026-11-22", Calendar)
+        assert [(machine.name, machine.days) for machine in before.machines] == [(name, ()) for name in names]
+        first = await got(hub, "/api/v1/calendar?limit=2", Calendar)
+        rest = await got(hub, f"/api/v1/calendar?limit=2&cursor={first.next}", Calendar)
+        assert ([machine.name for machine in rest.machines], rest.next) == (names[2:], None)
 
 
 async def test_appliances_are_shown_with_what_their_telemetry_told(autojump_clock):
