@@ -9,12 +9,12 @@
 import { read } from "./api.js";
 import { Clock } from "./clock.js";
 import { Feed } from "./feed.js";
-import { clock } from "./format.js";
 import { firstLine, group, title } from "./groups.js";
-import { html, render } from "./html.js";
-import { JobPage } from "./job-page.js";
+import { html, render, Time } from "./html.js";
+import { Navigation } from "./navigation.js";
 import { Notices, OpenMode } from "./notices.js";
-import { Overview } from "./overview.js";
+import { PAGES } from "./pages.js";
+import { address, parse } from "./router.js";
 import { announcement } from "./words.js";
 
 /** Milliseconds between two looks at what is due; ages count on by it. */
@@ -25,7 +25,6 @@ const UNSEEN_PAINT_AFTER = 1_000;
 const root = document.getElementById("app");
 const spoken = document.getElementById("spoken");
 const icon = document.querySelector("link[rel=icon]");
-const page = new URL(".", document.baseURI).href.replace(/\/$/, "");
 
 const time = new Clock();
 const feed = new Feed(document.baseURI, time, changed);
@@ -67,7 +66,7 @@ function draw() {
   const isAlert = groups.counts.failed + groups.counts.stalled > 0;
   const face = `assets/favicon${isAlert ? "-alert" : ""}.svg`;
   if (icon.getAttribute("href") !== face) icon.setAttribute("href", face);
-  render(html`<${App} groups=${groups} now=${now} address=${location.hash} />`, root);
+  render(html`<${App} groups=${groups} now=${now} route=${parse(location.hash)} />`, root);
 }
 
 /** Tells changes of state to screen readers, politely. */
@@ -76,21 +75,19 @@ function speak(news) {
   if (text) spoken.textContent = text;
 }
 
-/** The job id in the address; null on the overview and for an address that is none of ours. */
-function jobIdOf(address) {
-  if (!address.startsWith("#/job/")) return null;
-  try {
-    return decodeURIComponent(address.slice("#/job/".length));
-  } catch {
-    return null;
+/** Shows another route: as a step of its own in the history, or in the place of this one. */
+function go(route, { replace = false } = {}) {
+  if (!replace) location.hash = address(route);
+  else {
+    history.replaceState(null, "", address(route));
+    paint();
   }
 }
 
-function App({ groups, now, address }) {
-  const id = jobIdOf(address);
+function App({ groups, now, route }) {
   const isStale = feed.state === "lost";
   const isKnown = feed.freshAt !== null;
-  const isEmpty = feed.state === "live" && feed.jobs.sequence !== null && feed.jobs.byId.size === 0;
+  const { component: Page } = PAGES[route.page] ?? PAGES.overview;
   return html`
     <header>
       <div class="first-line">
@@ -99,12 +96,19 @@ function App({ groups, now, address }) {
         <${OpenMode} health=${health} />
         <${Pulse} now=${now} />
       </div>
+      <${Navigation} page=${route.page} />
       <${Notices} feed=${feed} clock=${time} health=${health} retry=${() => feed.connect()} />
     </header>
     <main class=${isStale ? "stale" : ""}>
-      ${id !== null && html`<${JobPage} key=${id} id=${id} feed=${feed} now=${now} />`}
-      ${id === null && isKnown &&
-      html`<${Overview} groups=${groups} now=${now} isEmpty=${isEmpty} page=${page} />`}
+      <${Page}
+        key=${`${route.page} ${route.id}`}
+        route=${route}
+        feed=${feed}
+        groups=${groups}
+        now=${now}
+        health=${health}
+        go=${go}
+      />
     </main>
     ${health && html`<${Foot} health=${health} />`}
   `;
@@ -117,7 +121,7 @@ const Foot = ({ health }) => html`<footer>
 /** Whether what stands here is live, and the hub's clock that ages are counted by. */
 const Pulse = ({ now }) => html`<span class="pulse ${feed.state}">
   <span class="word">${feed.state === "live" ? "live" : feed.state}</span>
-  <time>${feed.freshAt === null ? "" : `${clock(now)} UTC`}</time>
+  ${feed.freshAt !== null && html`<${Time} at=${now} now=${now} />`}
 </span>`;
 
 root.textContent = "";

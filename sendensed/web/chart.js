@@ -57,7 +57,6 @@ export class Chart extends Component {
     return {
       width: this.#place.clientWidth,
       height: HEIGHT,
-      tzDate: (seconds) => UPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
       cursor: { y: false, drag: { x: false, y: false } },
       scales: {
         x: { range: () => span(this.props) },
@@ -68,7 +67,7 @@ export class Chart extends Component {
         { ...axis, values: (_, splits) => splits.map((rate) => speed(rate)), size: 90, splits: binarySplits },
       ],
       series: [
-        { label: "Time", value: (_, at) => (at === null ? "–" : `${clock(at * 1000)} UTC`) },
+        { label: "Time", value: (_, at) => (at === null ? "–" : clock(at * 1000)) },
         {
           label: "Speed",
           stroke: () => colour("--running"),
@@ -151,5 +150,5 @@ function hatch(ctx, left, right, bbox) {
 function summary(points) {
   if (points.length === 0) return "Speed: no telemetry since this page was opened";
   const fastest = Math.max(...points.map((point) => point.speed));
-  return `Speed since ${clock(points[0].at)} UTC: now ${speed(points.at(-1).speed)}, fastest ${speed(fastest)}`;
+  return `Speed since ${clock(points[0].at)}: now ${speed(points.at(-1).speed)}, fastest ${speed(fastest)}`;
 }

@@ -2,7 +2,7 @@
  * Format: numbers and times as people read them. Pure; no DOM, no clock.
  *
  * Nothing is rounded up: a page that says 10.0 GiB or 62.3 % promises that at least as much is done. Times are
- * UTC, as in the hub's own sentences; `null` and what is not a number is shown as a dash, never as zero.
+ * in the viewer's zone, and UTC where they are stamped; `null` and what is not a number is shown as a dash, never as zero.
  */
 
 export const NONE = "–";
@@ -70,11 +70,11 @@ export function moment(text) {
   return Number.isNaN(parsed) ? null : parsed;
 }
 
-/** `02:14:07`, UTC, of milliseconds. */
+/** `02:14:07` in the viewer's zone, of milliseconds. */
 export function clock(at) {
   if (!isNumber(at)) return NONE;
   const date = new Date(at);
-  return `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())}`;
+  return `${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`;
 }
 
 /** `02:14:07` within the last day of `now`, `21 Nov 02:14` before that, with the year where it is another. */
@@ -82,13 +82,13 @@ export function when(at, now) {
   if (!isNumber(at)) return NONE;
   if (Math.abs(now - at) < DAY) return clock(at);
   const date = new Date(at);
-  const year = date.getUTCFullYear() === new Date(now).getUTCFullYear() ? "" : ` ${date.getUTCFullYear()}`;
-  return `${date.getUTCDate()} ${MONTHS[date.getUTCMonth()]}${year} ${clock(at).slice(0, 5)}`;
+  const year = date.getFullYear() === new Date(now).getFullYear() ? "" : ` ${date.getFullYear()}`;
+  return `${date.getDate()} ${MONTHS[date.getMonth()]}${year} ${clock(at).slice(0, 5)}`;
 }
 
-/** `2026-11-23 02:14:07 UTC`, for the job page and for what a pointer rests on. */
+/** `2026-11-23 02:14:07 UTC`, for what a pointer rests on and for what is compared with the hub's own sentences. */
 export function stamp(at) {
-  return isNumber(at) ? `${new Date(at).toISOString().slice(0, 10)} ${clock(at)} UTC` : "";
+  return isNumber(at) ? `${new Date(at).toISOString().slice(0, 19).replace("T", " ")} UTC` : "";
 }
 
 /** `1,234 things`, with the word's plural where there is not exactly one. */

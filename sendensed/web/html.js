@@ -5,6 +5,7 @@
  * in a `bdi` of its own, so that neither a tag nor a right-to-left override can change what stands around it.
  */
 
+import { stamp, when } from "./format.js";
 import { Component, h, render } from "./vendor/preact.js";
 import htm from "./vendor/htm.js";
 
@@ -37,5 +38,9 @@ export function Symbol({ state }) {
 export const State = ({ state }) =>
   html`<span class="state ${state}"><${Symbol} state=${state} />${state}</span>`;
 
-/** Where a job has its own page; any id fits into the address. */
-export const jobLink = (id) => `#/job/${encodeURIComponent(id)}`;
+/**
+ * A moment (milliseconds; null is a dash) in the viewer's zone, with UTC where a pointer rests on it: `02:14:07`, or the date
+ * where it is over a day from `now`. `text` says it in other words.
+ */
+export const Time = ({ at, now, text = when(at, now) }) =>
+  html`<time datetime=${at === null ? null : new Date(at).toISOString()} title=${stamp(at)}>${text}</time>`;

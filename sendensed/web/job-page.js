@@ -27,7 +27,8 @@ export class JobPage extends Component {
   }
 
   #ask() {
-    const { id, feed } = this.props;
+    const { route, feed } = this.props;
+    const { id } = route;
     const asked = `${id}\n${feed.state}\n${signature(feed.jobs.byId.get(id))}`;
     if (asked === this.#asked) return;
     this.#asked = asked;
@@ -37,7 +38,8 @@ export class JobPage extends Component {
     });
   }
 
-  render({ id, feed, now }, { detail, status }) {
+  render({ route, feed, now }, { detail, status }) {
+    const { id } = route;
     const job = newest(feed.jobs.byId.get(id), detail?.job);
     return html`<article id="job">
       <p class="back"><a href="#/">All jobs</a></p>

@@ -3,9 +3,10 @@
  */
 
 import { Bar, Disks } from "./bars.js";
-import { age, moment, NONE, percent, stamp, when } from "./format.js";
-import { Component, html, jobLink, Said, State } from "./html.js";
+import { age, moment, NONE, percent, stamp } from "./format.js";
+import { Component, html, Said, State, Time } from "./html.js";
 import { isActive } from "./jobs.js";
+import { jobLink } from "./router.js";
 import { amount, machine, pace, timeLeft, took, totalKind, trouble, verdict } from "./words.js";
 
 /** The columns, shared by all tables so that they stand in line: class, heading, heading once ended. */
@@ -91,7 +92,7 @@ function endedTimes(job, now, isHeaded) {
   const at = moment(job.completed_at);
   return [
     html`<td class="left-column">${isHeaded ? "" : "took "}${took(job, now)}</td>`,
-    html`<td class="heard-column" title=${stamp(at)}>${isHeaded ? "" : "ended "}${when(at, now)}</td>`,
+    html`<td class="heard-column">${isHeaded ? "" : "ended "}<${Time} at=${at} now=${now} /></td>`,
   ];
 }
 

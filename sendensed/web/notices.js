@@ -20,7 +20,7 @@ export const Notices = ({ feed, clock: time, health, retry }) => html`
 
 function FeedLost({ feed, time, retry }) {
   const ago = duration((time.now() - feed.since) / 1000);
-  const asOf = feed.freshAt === null ? "" : `; numbers are as of ${clock(time.hubAt(feed.freshAt))} UTC`;
+  const asOf = feed.freshAt === null ? "" : `; numbers are as of ${clock(time.hubAt(feed.freshAt))}`;
   return html`<div class="notice lost" id="feed-lost">
     <strong>${feed.freshAt === null ? LOST.refused : `${LOST[feed.reason]} ${ago} ago`}</strong>
     <span>${asOf}; ${nextTry(feed, time)}.</span>

@@ -9,9 +9,13 @@ import { JobTable } from "./job-row.js";
 /** Rows of a table until all are asked for: a night's jobs stay quick to paint. */
 const ROWS_SHOWN = 100;
 
+/** The hub's address, whatever path a proxy puts before it. */
+const hub = new URL(".", document.baseURI).href.replace(/\/$/, "");
+
 /** All tables of `groups` (see groups.js), or the next command where there is no job at all. */
-export function Overview({ groups, now, isEmpty, page }) {
-  if (isEmpty) return html`<${Empty} page=${page} />`;
+export function Overview({ groups, now, feed }) {
+  if (feed.freshAt === null) return null;
+  if (feed.state === "live" && feed.jobs.sequence !== null && feed.jobs.byId.size === 0) return html`<${Empty} />`;
   const { attention, running, recent } = groups;
   return html`<div class="tables">
     <${Section} name="Needs attention" id="attention" jobs=${attention} now=${now} none="Nothing needs attention." />
@@ -36,9 +40,9 @@ class Section extends Component {
 }
 
 /** What to do next, exactly: the command with this hub's own address in it. */
-const Empty = ({ page }) => html`<section id="empty">
+const Empty = () => html`<section id="empty">
   <h2>No job yet</h2>
   <p>This hub has not heard of any job. On the machine that holds the disk, run:</p>
-  <pre><code>clientd run --job-id backup-demo --disk SOURCE=TARGET --hub ${page}</code></pre>
+  <pre><code>clientd run --job-id backup-demo --disk SOURCE=TARGET --hub ${hub}</code></pre>
   <p class="quiet">It shows up here with its first update; nothing needs to be reloaded.</p>
 </section>`;

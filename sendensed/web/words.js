@@ -74,7 +74,7 @@ export function trouble(job, now) {
     const heard = moment(job.last_telemetry_at);
     if (heard === null) return "Never heard of since it was created.";
     const place = job.progress_percent === null ? "" : ` at ${percent(job.progress_percent)}`;
-    return `No telemetry since ${clock(heard)} UTC (${age(heard, now)})${place}, phase ${job.current_phase}.`;
+    return `No telemetry since ${clock(heard)} (${age(heard, now)})${place}, phase ${job.current_phase}.`;
   }
   if (isMotionless(job, now)) {
     const still = duration((now - moment(job.last_moved_at)) / 1000);

@@ -49,12 +49,17 @@ def browser():
 
 @pytest.fixture
 def page(browser: Browser):
-    """An empty page, 1440 x 900. The test fails if it complains: script errors, console errors, CSP reports.
+    """An empty page, 1440 x 900, of a viewer in Berlin. The test fails if it complains.
 
-    What the network refuses is no complaint: Chromium itself writes a line when a hub is away.
+    Complaints are script errors, console errors and CSP reports. What the network refuses is no complaint:
+    Chromium itself writes a line when a hub is away.
     """
     context = browser.new_context(
-        viewport={"width": 1440, "height": 900}, color_scheme="dark", locale="en-GB", reduced_motion="reduce"
+        viewport={"width": 1440, "height": 900},
+        color_scheme="dark",
+        locale="en-GB",
+        reduced_motion="reduce",
+        timezone_id="Europe/Berlin",
     )
     context.set_default_timeout(15_000)
     context.add_init_script(WATCH)

@@ -51,13 +51,13 @@ def test_an_age_is_never_negative(call):
     assert call("format", "age", 5_000, 2_000) == "0 s ago"
 
 
-def test_times_are_utc_and_get_a_date_when_they_are_older_than_a_day(call):
+def test_times_are_in_the_viewers_zone_and_get_a_date_when_they_are_older_than_a_day(call):
     now = call("format", "moment", "2026-11-24T02:14:07Z")
-    assert call("format", "clock", now) == "02:14:07"
+    assert call("format", "clock", now) == "03:14:07"
     assert call("format", "stamp", now) == "2026-11-24 02:14:07 UTC"
-    assert call("format", "when", call("format", "moment", "2026-11-23T05:30:00+01:00"), now) == "04:30:00"
-    assert call("format", "when", call("format", "moment", "2026-11-21T04:30:00Z"), now) == "21 Nov 04:30"
-    assert call("format", "when", call("format", "moment", "2025-11-21T04:30:00Z"), now) == "21 Nov 2025 04:30"
+    assert call("format", "when", call("format", "moment", "2026-11-23T05:30:00+01:00"), now) == "05:30:00"
+    assert call("format", "when", call("format", "moment", "2026-11-21T04:30:00Z"), now) == "21 Nov 05:30"
+    assert call("format", "when", call("format", "moment", "2025-11-21T04:30:00Z"), now) == "21 Nov 2025 05:30"
     assert call("format", "moment", "yesterday") is None
 
 
