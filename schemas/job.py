@@ -16,7 +16,10 @@ ACTIVE: frozenset[str] = frozenset({"pending", "running", "stalled"})
 
 
 class DiskView(msgspec.Struct, frozen=True, gc=False):
-    """One disk. `total_bytes` 0 is unknown; `progress_percent` is null where nothing tells it."""
+    """One disk. `total_bytes` 0 is unknown; `progress_percent` is null where nothing tells it.
+
+    `bottleneck` is what took most of the sender's time lately: `read`, `write`, `network`; '' where it never told.
+    """
 
     disk_index: int
     bytes_transferred: int
@@ -24,6 +27,7 @@ class DiskView(msgspec.Struct, frozen=True, gc=False):
     progress_percent: float | None
     status: str
     error_message: str | None
+    bottleneck: str = ""
 
 
 class JobView(msgspec.Struct, frozen=True, gc=False):

@@ -48,6 +48,7 @@ class MachinesQuery(msgspec.Struct, frozen=True):
 
     limit: Annotated[int, Meta(ge=1, le=200, description="most on a page")] = 50
     cursor: _Cursor = ""
+    q: Annotated[_Text, Meta(description="a part of the name, A to Z in capitals or not")] = ""
 
 
 class MachineQuery(msgspec.Struct, frozen=True):
@@ -69,6 +70,7 @@ class CalendarQuery(msgspec.Struct, frozen=True):
     zone: Annotated[str, Meta(max_length=60, description="whose days, like `Europe/Berlin`")] = "UTC"
     limit: Annotated[int, Meta(ge=1, le=200, description="most machines on a page")] = 50
     cursor: _Cursor = ""
+    q: Annotated[_Text, Meta(description="a part of the name, A to Z in capitals or not")] = ""
 
 
 class FeedQuery(msgspec.Struct, frozen=True):

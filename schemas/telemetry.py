@@ -38,10 +38,13 @@ class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
     timestamp: str | None = None
 
 
+Bottleneck = Literal["read", "write", "network"]
+
+
 class DiskBody(msgspec.Struct, frozen=True, omit_defaults=True):
     """One disk of a body. Bytes are those completed at the target.
 
-    `bottleneck` is what took most of its workers' time lately: `read`, `write` or `network`.
+    `bottleneck` is what took most of its workers' time lately, a `Bottleneck`; other words are not kept.
     """
 
     disk_index: _Index
@@ -90,6 +93,7 @@ class Disk(msgspec.Struct, frozen=True, gc=False):
     progress_percent: float = 0.0
     status: str = ""
     error_message: str = ""
+    bottleneck: str = ""
 
 
 class Telemetry(msgspec.Struct, frozen=True, gc=False):
@@ -144,6 +148,7 @@ class Acknowledgement(msgspec.Struct, frozen=True, omit_defaults=True):
         return codec.encode(said)
 
 
+_BOTTLENECKS = frozenset(get_args(Bottleneck))
 _decode_body = msgspec.json.Decoder(TelemetryBody).decode
 decode_acknowledgement = msgspec.json.Decoder(Acknowledgement).decode
 _ENUMS = {
@@ -236,6 +241,7 @@ def _read_disks(bodies: tuple[DiskBody, ...]) -> tuple[Disk, ...]:
             _percent(body.progress_percent),
             body.status or "",
             body.error_message or "",
+            body.bottleneck if body.bottleneck and body.bottleneck in _BOTTLENECKS else "",
         )
         for body in bodies
     ]

@@ -39,7 +39,8 @@ def _merge_one(disk: Disk, update: telemetry.Disk) -> Disk:
     total = update.total_bytes or disk.total_bytes
     status = update.status or disk.status
     progress = percent(done, total, update.progress_percent, disk.progress_percent)
-    merged = Disk(disk.index, done, total, progress, status, update.error_message or disk.error_message)
+    error, bottleneck = update.error_message or disk.error_message, update.bottleneck or disk.bottleneck
+    merged = Disk(disk.index, done, total, progress, status, error, bottleneck)
     return _finished(merged) if status == "completed" else merged
 
 

@@ -12,7 +12,10 @@ from schemas.job import EtaReason, State, Voice
 
 
 class Disk(msgspec.Struct, frozen=True, gc=False):
-    """One disk. `total_bytes` 0 is unknown; `progress_percent` None where nothing tells it."""
+    """One disk. `total_bytes` 0 is unknown; `progress_percent` None where nothing tells it.
+
+    `bottleneck` is what took most of the time when that was last told; '' where it never was.
+    """
 
     index: int
     bytes_transferred: int = 0
@@ -20,6 +23,7 @@ class Disk(msgspec.Struct, frozen=True, gc=False):
     progress_percent: float | None = None
     status: str = ""
     error_message: str | None = None
+    bottleneck: str = ""
 
 
 class Point(msgspec.Struct, frozen=True, gc=False, array_like=True):

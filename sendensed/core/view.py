@@ -66,6 +66,7 @@ def job_view(job: Job) -> JobView:
                 disk.progress_percent,
                 disk.status,
                 disk.error_message,
+                disk.bottleneck,
             )
             for disk in job.disks
         ),

@@ -39,7 +39,7 @@ class Fleet:
     async def _machines(self, request: Request, values: Sequence[str]) -> Response:
         said = query.read(request.query, MachinesQuery)
         after = listing.read_cursor(said.cursor, "created", descending=False).id if said.cursor else ""
-        found = await self._archive.machines(limit=said.limit + 1, after=after)
+        found = await self._archive.machines(limit=said.limit + 1, after=after, text=said.q)
         shown = found[: said.limit]
         more = listing.cursor(_NAMES, Mark(None, shown[-1][0])) if len(found) > len(shown) else None
         return json(MachineList(tuple(machine.view(name, runs) for name, runs in shown), more))
@@ -69,7 +69,7 @@ class Fleet:
         first, days = calendar.span(said.first_day, said.last_day, today)
         bounds = [moment.astimezone(UTC) for moment in calendar.bounds(first, days, zone)]
         after = listing.read_cursor(said.cursor, "created", descending=False).id if said.cursor else ""
-        found = await self._archive.calendar(bounds, limit=said.limit + 1, after=after)
+        found = await self._archive.calendar(bounds, limit=said.limit + 1, after=after, text=said.q)
         shown = found[: said.limit]
         return json(
             Calendar(

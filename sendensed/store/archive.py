@@ -29,17 +29,17 @@ class Archive(Protocol):
         """The times between `start` and `end` in which no hub was there to hear."""
 
     async def machines(
-        self, *, limit: int, after: str = "", names: Collection[str] = ()
+        self, *, limit: int, after: str = "", text: str = "", names: Collection[str] = ()
     ) -> list[tuple[str, list[Run]]]:
-        """Machines after this name (or those of these names), in order of name, each with its newest runs.
+        """Machines after this name with this text in theirs (or those of these names), each with its newest runs.
 
-        The nameless machine, '', is none.
+        In order of name. The nameless machine, '', is none. A to Z are the same in capitals or not.
         """
 
     async def calendar(
-        self, bounds: Sequence[datetime], *, limit: int, after: str = ""
+        self, bounds: Sequence[datetime], *, limit: int, after: str = "", text: str = ""
     ) -> list[tuple[str, list[Tally]]]:
-        """Machines after this name, in order of name, each with the days that had a run, in order.
+        """Machines after this name with this text in theirs, by name, each with the days that had a run, in order.
 
         `bounds` are where each day begins and the last one ends, rising; a run is of the day it was created on.
         """

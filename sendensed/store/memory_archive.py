@@ -47,23 +47,22 @@ class MemoryArchive:
         return [one for one in self._outages if one.start < end and one.end > start]
 
     async def machines(
-        self, *, limit: int, after: str = "", names: Collection[str] = ()
+        self, *, limit: int, after: str = "", text: str = "", names: Collection[str] = ()
     ) -> list[tuple[str, list[Run]]]:
         """Machines with their newest runs."""
         await trio.lowlevel.checkpoint()
-        known = {job.vm_name for job in self._store.kept()}
-        chosen = known.intersection(names) if names else {name for name in known if name.encode() > after.encode()}
-        found = sorted(chosen, key=str.encode)
-        return [(name, self._runs(name)) for name in (found if names else found[:limit])]
+        if names:
+            found = sorted({job.vm_name for job in self._store.kept()}.intersection(names), key=str.encode)
+        else:
+            found = self._names(limit, after, text)
+        return [(name, self._runs(name)) for name in found]
 
     async def calendar(
-        self, bounds: Sequence[datetime], *, limit: int, after: str = ""
+        self, bounds: Sequence[datetime], *, limit: int, after: str = "", text: str = ""
     ) -> list[tuple[str, list[Tally]]]:
         """Machines with their days."""
         await trio.lowlevel.checkpoint()
-        names = {job.vm_name for job in self._store.kept()}
-        chosen = sorted((name for name in names if name.encode() > after.encode()), key=str.encode)[:limit]
-        return [(name, self._days(name, bounds)) for name in chosen]
+        return [(name, self._days(name, bounds)) for name in self._names(limit, after, text)]
 
     async def recent(self, *, limit: int) -> list[Run]:
         """The runs that ended last."""
@@ -122,6 +121,12 @@ class MemoryArchive:
         now = await self._store.now()
         self._store.prune(now - timedelta(days=limits.samples), now - timedelta(days=limits.events))
         return []
+
+    def _names(self, limit: int, after: str, text: str) -> list[str]:
+        part = listing.lowered(text)
+        names = {job.vm_name for job in self._store.kept()}
+        found = [name for name in names if name.encode() > after.encode() and part in listing.lowered(name)]
+        return sorted(found, key=str.encode)[:limit]
 
     def _days(self, name: str, bounds: Sequence[datetime]) -> list[Tally]:
         query = Query(machine=name, created_from=bounds[0], created_to=bounds[-1])

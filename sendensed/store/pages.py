@@ -89,6 +89,11 @@ def statement(query: Query) -> tuple[str, list[object]]:
     return as_json(f"SELECT * FROM ({chosen}) AS j ORDER BY {order} LIMIT $1", order), values
 
 
+def part(text: str) -> str:
+    """The text as a pattern of LIKE for whatever holds it; '' is held by all."""
+    return f"%{_WILD.sub(_ESCAPED, text)}%"
+
+
 def _wanted(query: Query, given: Callable[[object, str], str]) -> list[str]:
     """The filters, as conditions of which any may hold: one a state, where an index has each state in order."""
     common = ["true"]
@@ -103,7 +108,7 @@ def _wanted(query: Query, given: Callable[[object, str], str]) -> list[str]:
     if query.created_to is not None:
         common.append(f"created_at < {given(query.created_to, 'timestamptz')}")
     if query.text:
-        text = given(f"%{_WILD.sub(_ESCAPED, query.text)}%", "text")
+        text = given(part(query.text), "text")
         common.append(f"(id ILIKE {text} OR vm_name ILIKE {text})")  # both COLLATE "C": A to Z alone are folded
     both = " AND ".join(common)
     if not query.statuses:

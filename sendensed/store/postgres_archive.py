@@ -89,19 +89,19 @@ WITH RECURSIVE machine AS (
 
 _MACHINES = f"""{_NAMES}
 SELECT coalesce(json_agg(json_build_array(machine.name, ({_NEWEST})) ORDER BY machine.name), '[]')
-FROM (SELECT name FROM machine WHERE name IS NOT NULL LIMIT $2) AS machine"""
+FROM (SELECT name FROM machine WHERE name ILIKE $3 LIMIT $2) AS machine"""
 
 _NAMED = f"""
 SELECT coalesce(json_agg(json_build_array(machine.name, ({_NEWEST})) ORDER BY machine.name), '[]')
 FROM (SELECT name COLLATE "C" AS name FROM unnest($1::text[]) AS asked (name)) AS machine
 WHERE EXISTS (SELECT FROM backup_jobs WHERE vm_name = machine.name)"""
 
-# $3 are the bounds of the days. A machine costs what its runs of these days cost, by the index of machines.
+# $4 are the bounds of the days. A machine costs what its runs of these days cost, by the index of machines.
 _CALENDAR = f"""{_NAMES}
 SELECT coalesce(json_agg(json_build_array(machine.name, (
     SELECT coalesce(json_agg(row_to_json(tally) ORDER BY day), '[]') FROM (
         SELECT
-            width_bucket(created_at, $3::timestamptz[]) - 1 AS day,
+            width_bucket(created_at, $4::timestamptz[]) - 1 AS day,
             count(*) FILTER (WHERE status = 'completed') AS completed,
             count(*) FILTER (WHERE status = 'failed') AS failed,
             count(*) FILTER (WHERE status = 'cancelled') AS cancelled,
@@ -110,12 +110,12 @@ SELECT coalesce(json_agg(json_build_array(machine.name, (
             (array_agg(status ORDER BY created_at DESC, id DESC))[1] AS last_status
         FROM backup_jobs
         WHERE vm_name = machine.name
-            AND created_at >= ($3::timestamptz[])[1]
-            AND created_at < ($3::timestamptz[])[array_length($3::timestamptz[], 1)]
+            AND created_at >= ($4::timestamptz[])[1]
+            AND created_at < ($4::timestamptz[])[array_length($4::timestamptz[], 1)]
         GROUP BY 1
     ) AS tally
 )) ORDER BY machine.name), '[]')
-FROM (SELECT name FROM machine WHERE name IS NOT NULL LIMIT $2) AS machine"""
+FROM (SELECT name FROM machine WHERE name ILIKE $3 LIMIT $2) AS machine"""
 
 _RECENT = f"""
 SELECT coalesce(json_agg(row_to_json(run)), '[]') FROM (
@@ -204,17 +204,17 @@ class PostgresArchive:
         return _decode_outages(await self._pool.fetchval(_OUTAGES, start, end, timeout=self._timeout))
 
     async def machines(
-        self, *, limit: int, after: str = "", names: Collection[str] = ()
+        self, *, limit: int, after: str = "", text: str = "", names: Collection[str] = ()
     ) -> list[tuple[str, list[Run]]]:
         """Machines with their newest runs."""
-        statement, values = (_NAMED, [list(names)]) if names else (_MACHINES, [after, limit])
+        statement, values = (_NAMED, [list(names)]) if names else (_MACHINES, [after, limit, pages.part(text)])
         return _decode_machines(await self._pool.fetchval(statement, *values, timeout=self._timeout))
 
     async def calendar(
-        self, bounds: Sequence[datetime], *, limit: int, after: str = ""
+        self, bounds: Sequence[datetime], *, limit: int, after: str = "", text: str = ""
     ) -> list[tuple[str, list[Tally]]]:
         """Machines with their days."""
-        values = (after, limit, list(bounds))
+        values = (after, limit, pages.part(text), list(bounds))
         return _decode_calendar(await self._pool.fetchval(_CALENDAR, *values, timeout=self._timeout))
 
     async def recent(self, *, limit: int) -> list[Run]:

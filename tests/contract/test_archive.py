@@ -231,6 +231,10 @@ async def test_machines_come_by_name_page_by_page_with_their_newest_runs(both):
     assert (name, [run.created_at for run in runs]) == ("web/01", [at(4), at(0)])
     assert runs[0].predictions == (Prediction(25, at(1), 10, 8, 12),)
     assert await archive.machines(limit=2, after="web/01") == []
+    assert [name for name, _ in await archive.machines(limit=5, text="EB/")] == ["web/01"]
+    assert [name for name, _ in await archive.machines(limit=1, text="")] == ["Größe"]
+    assert await archive.machines(limit=5, text="grÖße") == []  # what is not A to Z is as it is
+    assert await archive.machines(limit=5, text="%") == []
     assert [name for name, _ in await archive.machines(limit=1, names=["web/01", "none"])] == ["web/01"]
 
 
@@ -259,6 +263,7 @@ async def test_the_calendar_has_each_run_on_the_day_it_was_created(both):
     assert await archive.calendar(bounds, limit=2) == whole[:2]
     assert await archive.calendar(bounds, limit=2, after="a b") == whole[2:]
     assert await archive.calendar(bounds, limit=0) == []
+    assert await archive.calendar(bounds, limit=1, text="A B") == whole[1:2]
 
 
 async def test_the_runs_that_ended_last_come_first(both):

@@ -49,6 +49,7 @@ disks = st.lists(
         progress_percent=st.none() | floats,
         status=text,
         error_message=st.none() | text,
+        bottleneck=text,
     ),
     max_size=4,
     unique_by=lambda disk: disk.index,

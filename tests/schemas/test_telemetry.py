@@ -106,6 +106,13 @@ def test_disks_come_out_in_the_order_of_their_index():
     )
 
 
+def test_a_bottleneck_is_one_of_three_words_and_any_other_is_passed_over():
+    update = read(
+        b'{"disks":[{"disk_index":0,"bottleneck":"write"},{"disk_index":1,"bottleneck":"\\u0000"},{"disk_index":2}]}'
+    )
+    assert [disk.bottleneck for disk in update.disks] == ["write", "", ""]
+
+
 @pytest.mark.parametrize(
     ("content", "field"),
     [

@@ -241,6 +241,15 @@ def test_with_disks_the_jobs_bytes_are_their_sum_above_all_at_completion():
     assert [disk.status for disk in run.job.disks] == ["completed", "completed"]
 
 
+def test_a_disks_bottleneck_is_the_one_told_last():
+    run = Run()
+    run.send(status="running", sequence=1, disks=(telemetry.Disk(0, 60, 100, bottleneck="read"),))
+    run.send(status="running", sequence=2, disks=(telemetry.Disk(0, 70, 100),))
+    assert [disk.bottleneck for disk in run.job.disks] == ["read"]
+    run.send(status="running", sequence=3, disks=(telemetry.Disk(0, 80, 100, bottleneck="write"),))
+    assert [disk.bottleneck for disk in run.job.disks] == ["write"]
+
+
 def test_a_failed_disk_of_a_job_called_completed_stays_failed():
     run = Run()
     run.send(
