@@ -6,11 +6,16 @@
  *     address, theme, health ────┘
  */
 
+import { Account } from "./account.js";
 import { read } from "./api.js";
 import { Clock } from "./clock.js";
 import { Feed } from "./feed.js";
-import { firstLine, group, title } from "./groups.js";
+import { moment } from "./format.js";
+import { FAILED_SHOWN, firstLine, group, title } from "./groups.js";
+import { Help, openHelp } from "./help.js";
 import { html, render, Time } from "./html.js";
+import { showIcon } from "./icon.js";
+import { listen } from "./keys.js";
 import { Navigation } from "./navigation.js";
 import { Notices, OpenMode } from "./notices.js";
 import { PAGES } from "./pages.js";
@@ -30,6 +35,8 @@ const time = new Clock();
 const feed = new Feed(document.baseURI, time, changed);
 let health = null;
 let healthOf = "";
+let session = null;
+let recalledAfter = 0;
 let isPainting = false;
 
 function changed() {
@@ -46,6 +53,19 @@ function changed() {
     read("api/v1/session").then(({ status }) => status === 401 && location.replace("login"));
   }
   healthOf = of;
+  if (feed.snapshots !== recalledAfter) {
+    recalledAfter = feed.snapshots;
+    recall();
+  }
+  paint();
+}
+
+/** Asks for the failures of the last day that more than a feed's worth of good ends may have pushed off it. */
+async function recall() {
+  const { body } = await read("api/v1/jobs?status=failed&sort=completed&order=desc&limit=1000");
+  const since = time.hubNow() - FAILED_SHOWN;
+  const failed = (body?.jobs ?? []).filter((job) => moment(job.completed_at) > since);
+  feed.jobs.recall(failed.reverse());
   paint();
 }
 
@@ -63,9 +83,7 @@ function draw() {
   const groups = group(feed.jobs.byId.values(), now);
   speak(feed.news.splice(0));
   document.title = title(groups, feed.state === "lost");
-  const isAlert = groups.counts.failed + groups.counts.stalled > 0;
-  const face = `assets/favicon${isAlert ? "-alert" : ""}.svg`;
-  if (icon.getAttribute("href") !== face) icon.setAttribute("href", face);
+  showIcon(icon, groups.counts);
   render(html`<${App} groups=${groups} now=${now} route=${parse(location.hash)} />`, root);
 }
 
@@ -84,6 +102,22 @@ function go(route, { replace = false } = {}) {
   }
 }
 
+const theme = () => document.documentElement.dataset.theme;
+
+function turn() {
+  window.turnTheme();
+  paint();
+}
+
+/** The page's search field; from another page, on the jobs' page. */
+function search() {
+  if (document.getElementById("search") === null) {
+    go({ page: "overview" });
+    draw();
+  }
+  document.getElementById("search")?.select();
+}
+
 function App({ groups, now, route }) {
   const isStale = feed.state === "lost";
   const isKnown = feed.freshAt !== null;
@@ -96,12 +130,19 @@ function App({ groups, now, route }) {
         <${OpenMode} health=${health} />
         <${Pulse} now=${now} />
       </div>
-      <${Navigation} page=${route.page} />
+      <div class="second-line">
+        <${Navigation} page=${route.page} />
+        <${Account} session=${session} />
+        <button type="button" class="plain" onClick=${openHelp} title="Keys ( ? )">Keys</button>
+        <button type="button" class="plain" onClick=${turn} title="Dark or light ( t )">
+          ${theme() === "dark" ? "Light" : "Dark"}
+        </button>
+      </div>
       <${Notices} feed=${feed} clock=${time} health=${health} retry=${() => feed.connect()} />
     </header>
     <main class=${isStale ? "stale" : ""}>
       <${Page}
-        key=${`${route.page} ${route.id}`}
+        key=${`${route.page} ${route.id} ${theme()}`}
         route=${route}
         feed=${feed}
         groups=${groups}
@@ -111,6 +152,7 @@ function App({ groups, now, route }) {
       />
     </main>
     ${health && html`<${Foot} health=${health} />`}
+    <${Help} />
   `;
 }
 
@@ -125,6 +167,11 @@ const Pulse = ({ now }) => html`<span class="pulse ${feed.state}">
 </span>`;
 
 root.textContent = "";
+listen({ "/": search, "?": openHelp, g: () => go({ page: "overview" }), t: turn });
+read("api/v1/session").then(({ body }) => {
+  session = body;
+  paint();
+});
 feed.connect();
 setInterval(() => {
   feed.look();

@@ -47,6 +47,10 @@ export class Feed {
   freshAt = null;
   /** Whether the hub reaches its database, by its last tick. */
   ready = true;
+  /** What the hubs call people for, by the last tick: `{kind, since, raised_by, detail}`. */
+  alarms = [];
+  /** Snapshots that came: after each one, what it left out may be asked for. */
+  snapshots = 0;
   hub = null;
   heartbeat = 5_000;
   jobs = new Jobs();
@@ -115,6 +119,7 @@ export class Feed {
       this.connect();
     } else if (frame.type === "snapshot") {
       const isFirst = this.freshAt === null;
+      this.snapshots += 1;
       const news = this.jobs.snapshot(frame);
       this.#freshen(isFirst ? [] : news);
     } else if (frame.type === "changes") {
@@ -122,6 +127,7 @@ export class Feed {
     } else if (frame.type === "tick") {
       this.#clock.setHub(moment(frame.time) ?? this.#clock.hubNow());
       this.ready = frame.ready;
+      this.alarms = frame.alarms ?? [];
       this.#freshen([]);
     }
   }

@@ -86,6 +86,14 @@ export function when(at, now) {
   return `${date.getDate()} ${MONTHS[date.getMonth()]}${year} ${clock(at).slice(0, 5)}`;
 }
 
+/** `05:40`, to the minute, with the day before it where that is not the day of `now`. */
+export function daytime(at, now) {
+  if (!isNumber(at)) return NONE;
+  const [date, today] = [new Date(at), new Date(now)];
+  const time = clock(at).slice(0, 5);
+  return date.toDateString() === today.toDateString() ? time : `${date.getDate()} ${MONTHS[date.getMonth()]} ${time}`;
+}
+
 /** `2026-11-23 02:14:07 UTC`, for what a pointer rests on and for what is compared with the hub's own sentences. */
 export function stamp(at) {
   return isNumber(at) ? `${new Date(at).toISOString().slice(0, 19).replace("T", " ")} UTC` : "";

@@ -5,54 +5,77 @@
  * where they are while an operator reads them.
  */
 
-import { age, moment } from "./format.js";
-import { isMotionless } from "./words.js";
+import { age, daytime, moment } from "./format.js";
+import { finish } from "./words.js";
 
 /** Milliseconds for which a failure stays among what needs attention. */
 export const FAILED_SHOWN = 86_400_000;
+const MINUTE = 60_000;
 
 const RANK = { stalled: 0, failed: 2 };
 
-/** `{attention, running, recent, counts, lastHeard}` of the jobs (an iterable) at the hub's time `now`. */
+/**
+ * Of the jobs (an iterable) at the hub's time `now`: `attention`, `running` and `recent`, each in order; `counts` by what is
+ * said of them; `lastHeard`; and `finish`, between when and when the last job with an estimate ends (null where none has one),
+ * with the number of active jobs that have none.
+ */
 export function group(jobs, now) {
-  const groups = { attention: [], running: [], recent: [], lastHeard: null };
+  const found = { attention: [], running: [], recent: [] };
   const counts = { running: 0, pending: 0, stalled: 0, failed: 0, motionless: 0 };
+  let lastHeard = null;
+  const ends = { low: null, high: null, without: 0 };
   for (const job of jobs) {
     const heard = moment(job.last_telemetry_at);
-    if (heard !== null && !(groups.lastHeard >= heard)) groups.lastHeard = heard;
-    const motionless = isMotionless(job, now);
-    const failed = job.status === "failed" && now - endedAt(job) < FAILED_SHOWN;
-    if (job.status === "running") counts.running += 1;
-    if (job.status === "pending") counts.pending += 1;
-    if (job.status === "stalled") counts.stalled += 1;
+    if (heard > lastHeard) lastHeard = heard;
+    const ended = moment(job.completed_at) ?? 0;
+    const entry = { job, created: moment(job.created_at) ?? 0, ended };
+    if (job.status in counts && job.status !== "failed") {
+      counts[job.status] += 1;
+      estimate(ends, job);
+    }
+    if (job.not_moving) counts.motionless += 1;
+    const failed = job.status === "failed" && now - ended < FAILED_SHOWN;
     if (failed) counts.failed += 1;
-    if (motionless) counts.motionless += 1;
-    if (job.status === "stalled" || failed || motionless) groups.attention.push(job);
-    else if (job.status === "running" || job.status === "pending") groups.running.push(job);
-    else groups.recent.push(job);
+    if (job.status === "stalled" || failed || job.not_moving) found.attention.push(entry);
+    else if (job.status === "running" || job.status === "pending") found.running.push(entry);
+    else found.recent.push(entry);
   }
-  groups.attention.sort((a, b) => rank(a) - rank(b) || endedAt(b) - endedAt(a) || byAge(a, b));
-  groups.running.sort((a, b) => isPending(a) - isPending(b) || byAge(a, b));
-  groups.recent.sort((a, b) => endedAt(b) - endedAt(a) || byAge(a, b));
-  return { ...groups, counts };
+  found.attention.sort((a, b) => rank(a) - rank(b) || b.ended - a.ended || byAge(a, b));
+  found.running.sort((a, b) => isPending(a) - isPending(b) || byAge(a, b));
+  found.recent.sort((a, b) => b.ended - a.ended || byAge(a, b));
+  const groups = Object.fromEntries(Object.entries(found).map(([name, list]) => [name, list.map(({ job }) => job)]));
+  return { ...groups, counts, lastHeard, finish: ends };
 }
 
-const rank = (job) => RANK[job.status] ?? 1;
-const isPending = (job) => Number(job.status === "pending");
-const endedAt = (job) => moment(job.completed_at) ?? 0;
+const rank = ({ job }) => RANK[job.status] ?? 1;
+const isPending = ({ job }) => Number(job.status === "pending");
+const byAge = (a, b) => a.created - b.created || (a.job.id < b.job.id ? -1 : 1);
 
-function byAge(a, b) {
-  return (moment(a.created_at) ?? 0) - (moment(b.created_at) ?? 0) || (a.id < b.id ? -1 : 1);
+/** The last of the jobs ends it all, so both ends of the range are the latest of theirs. */
+function estimate(ends, job) {
+  const { low, high } = finish(job);
+  if (low === null) ends.without += 1;
+  else {
+    ends.low = Math.max(ends.low, low);
+    ends.high = Math.max(ends.high, high);
+  }
 }
 
-/** `2 running, 1 stalled, 0 failed; last telemetry 2 s ago`. */
-export function firstLine({ counts, lastHeard }, now) {
+/** `7 running, 1 stalled, 0 failed; finish 05:40 to 06:10; last telemetry 2 s ago`. */
+export function firstLine({ counts, lastHeard, finish: ends }, now) {
   const parts = [`${counts.running} running`];
   if (counts.pending) parts.push(`${counts.pending} pending`);
   parts.push(`${counts.stalled} stalled`, `${counts.failed} failed`);
   if (counts.motionless) parts.push(`${counts.motionless} not moving`);
   const heard = lastHeard === null ? "no telemetry yet" : `last telemetry ${age(lastHeard, now)}`;
-  return `${parts.join(", ")}; ${heard}`;
+  return [parts.join(", "), finishText(ends, now), heard].filter(Boolean).join("; ");
+}
+
+function finishText({ low, high, without }, now) {
+  if (low === null) return without ? "finish not known yet" : "";
+  const [from, to] = [daytime(low, now), daytime(Math.ceil(high / MINUTE) * MINUTE, now)];
+  const rest = without ? ` (${without} without an estimate)` : "";
+  return `finish ${from === to ? from : `${from} to ${to}`}${rest}`;
 }
 
 /** The window's title: what is wrong comes first, so that a narrow tab still shows it. */

@@ -3,66 +3,60 @@
  */
 
 import { Bar, Disks } from "./bars.js";
-import { age, moment, NONE, percent, stamp } from "./format.js";
+import { age, clock, daytime, moment, NONE, percent, speed, stamp } from "./format.js";
 import { Component, html, Said, State, Time } from "./html.js";
 import { isActive } from "./jobs.js";
 import { jobLink } from "./router.js";
-import { amount, machine, pace, timeLeft, took, totalKind, trouble, verdict } from "./words.js";
+import { mean, Spark } from "./spark.js";
+import { amount, finish, machine, pace, phaseStep, timeLeft, took, totalKind, trouble, verdict } from "./words.js";
 
-/** The columns, shared by all tables so that they stand in line: class, heading, heading once ended. */
-const COLUMNS = [
-  ["state-column", "State"],
-  ["machine-column", "Machine"],
-  ["type-column", "Type"],
-  ["phase-column", "Phase"],
-  ["progress-column", "Progress"],
-  ["percent-column", "Percent"],
-  ["bytes-column", "Copied"],
-  ["speed-column", "Speed", "Last speed"],
-  ["left-column", "Time left", "Took"],
-  ["heard-column", "Last heard", "Ended"],
+/** The columns, shared by all tables so that they stand in line: name, heading, heading once ended. */
+export const COLUMNS = [
+  ["state", "State"],
+  ["machine", "Machine"],
+  ["type", "Type"],
+  ["phase", "Phase"],
+  ["progress", "Progress"],
+  ["percent", "Percent"],
+  ["bytes", "Copied"],
+  ["speed", "Speed, 10 min", "Last speed"],
+  ["left", "Finish", "Took"],
+  ["heard", "Heard, moved", "Ended"],
+  ["appliance", "Appliance"],
 ];
-
-/** A table of jobs. `ended` names the columns for jobs that are over; `now` is the hub's time. */
-export const JobTable = ({ jobs, label, now, ended = false }) => html`<table aria-label=${label}>
-  <thead>
-    <tr>
-      ${COLUMNS.map(
-        ([column, heading, after = heading]) =>
-          html`<th class=${column} scope="col"><span>${ended ? after : heading}</span></th>`,
-      )}
-    </tr>
-  </thead>
-  ${jobs.map(
-    (job) =>
-      html`<${JobRow} key=${job.id} job=${job} now=${now} second=${ageOf(job, now)} ended=${ended} />`,
-  )}
-</table>`;
+/** Under two minutes the seconds count. */
+const SOON = 120_000;
 
 /** Changes when the row of an unchanged job must be painted: an ended one gets a date for its time. */
-const ageOf = (job, now) => Math.floor(now / (isActive(job) ? 1_000 : 60_000));
+export const ageOf = (job, now) => Math.floor(now / (isActive(job) ? 1_000 : 60_000));
 
-class JobRow extends Component {
+/** Whether a row has a second line of its own, which says why it needs attention. */
+export const hasNote = (job) => job.status === "stalled" || job.not_moving || Boolean(job.error_message);
+
+/** `index` is the row's place among all of its table, from 0. */
+export class JobRow extends Component {
   shouldComponentUpdate(next) {
-    return next.job !== this.props.job || next.second !== this.props.second;
+    return next.job !== this.props.job || next.second !== this.props.second || next.index !== this.props.index;
   }
 
-  render({ job, now, ended }) {
+  render({ job, now, ended, trace, index }) {
     const { done, of } = amount(job);
-    const note = trouble(job, now);
+    const note = hasNote(job) ? trouble(job, now) : "";
     return html`<tbody class="job ${job.status}" onClick=${(event) => open(event, job)}>
-      <tr>
+      <tr aria-rowindex=${index + 2}>
         <td class="state-column"><${State} state=${job.status} /></td>
         <th class="machine-column" scope="row">
-          <a class="cut" href=${jobLink(job.id)} title=${`${machine(job)}\n${job.id}`}><bdi>${machine(job)}</bdi></a>
+          <a class="cut" data-row href=${jobLink(job.id)} title=${`${machine(job)}\n${job.id}`}>
+            <bdi>${machine(job)}</bdi>
+          </a>
           ${job.vm_name && html`<${Said} as="small" text=${job.id} />`}
         </th>
         <td class="type-column">
           ${job.job_type}${job.backup_type && html`<${Said} as="small" text=${job.backup_type} />`}
         </td>
         <td class="phase-column">
-          ${job.status !== "completed" && html`<${Said} text=${job.current_phase} />`}
-          ${job.attempt > 1 && html`<small class="attempt">attempt ${job.attempt}</small>`}
+          ${job.status !== "completed" &&
+          html`<${Said} text=${job.current_phase} /><small>${phaseStep(job)}</small>`}
         </td>
         <td class="progress-column">
           <${Bar} subject=${job} state=${job.status} label=${machine(job)} />
@@ -70,33 +64,62 @@ class JobRow extends Component {
         </td>
         <td class="percent-column">${percent(job.progress_percent)}</td>
         <td class="bytes-column">${done}<small>${of} ${totalKind(job)}</small></td>
-        <td class="speed-column">${isActive(job) || ended ? pace(job) : NONE}</td>
-        ${isActive(job) ? activeTimes(job, now) : endedTimes(job, now, ended)}
+        ${isActive(job) ? activeCells(job, trace, now) : endedCells(job, now, ended)}
+        <td class="appliance-column">
+          ${job.appliance ? html`<${Said} text=${job.appliance} />` : NONE}
+          ${job.attempt > 1 && html`<small class="attempt">attempt ${job.attempt}</small>`}
+        </td>
       </tr>
-      ${note && html`<tr class="note"><td /><td colspan="9"><${Note} job=${job} text=${note} /></td></tr>`}
+      ${note && html`<tr class="note"><td /><td colspan="10"><${Note} job=${job} text=${note} /></td></tr>`}
     </tbody>`;
   }
 }
 
-function activeTimes(job, now) {
-  const left = timeLeft(job);
-  const heard = moment(job.last_telemetry_at);
+function activeCells(job, trace, now) {
+  const usual = mean(trace, now);
   return [
-    html`<td class="left-column ${left.isNumber ? "" : "reason"}">${left.text}</td>`,
-    html`<td class="heard-column" title=${stamp(heard)}>${heard === null ? "never" : age(heard, now)}</td>`,
+    html`<td class="speed-column">
+      <${Spark} trace=${trace} now=${now} />
+      <span>${pace(job)}<small>${usual !== null && job.status === "running" && `mean ${speed(usual)}`}</small></span>
+    </td>`,
+    html`<${Finish} job=${job} now=${now} />`,
+    html`<td class="heard-column">
+      <span title=${stamp(moment(job.last_telemetry_at))}>${since(job.last_telemetry_at, now)}</span>
+      <small title=${stamp(moment(job.last_moved_at))}>${job.last_moved_at && `moved ${since(job.last_moved_at, now)}`}</small>
+    </td>`,
   ];
 }
 
+function since(time, now) {
+  const at = moment(time);
+  return at === null ? "never" : age(at, now);
+}
+
+/** When it ends as a clock, how long that is, and between when and when four of five end; or why nobody knows. */
+function Finish({ job, now }) {
+  const left = timeLeft(job);
+  const { at, low, high } = finish(job);
+  if (at === null) return html`<td class="left-column reason">${left.text}</td>`;
+  const isSoon = at - now < SOON;
+  const shown = (moment) => (isSoon ? clock(moment) : daytime(moment, now));
+  const range = low === high ? "" : `${shown(low)} to ${shown(high)}`;
+  return html`<td class="left-column" title=${range && `four of five end within ${range}`}>
+    <${Time} at=${at} now=${now} text=${shown(at)} />
+    <small>${isSoon ? `${left.text} left` : range}</small>
+  </td>`;
+}
+
 /** Under the headings of active jobs, each value says itself what it is. */
-function endedTimes(job, now, isHeaded) {
+function endedCells(job, now, isHeaded) {
   const at = moment(job.completed_at);
   return [
+    html`<td class="speed-column">${isHeaded ? pace(job) : NONE}</td>`,
     html`<td class="left-column">${isHeaded ? "" : "took "}${took(job, now)}</td>`,
     html`<td class="heard-column">${isHeaded ? "" : "ended "}<${Time} at=${at} now=${now} /></td>`,
   ];
 }
 
-const Note = ({ job, text }) => html`<span class="clamp" title=${text}>${verdict(job)}<bdi>${text}</bdi></span>`;
+const Note = ({ job, text }) => html`<span class="cut" title=${text}>${verdict(job)}<bdi>${text}</bdi></span>`;
 
 /** A click anywhere in the row opens the job, but for one that ends a selection of text or hits the link. */
 function open(event, job) {

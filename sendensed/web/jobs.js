@@ -9,6 +9,8 @@ import { Traces } from "./traces.js";
 
 /** Finished jobs kept, as many as the hub keeps for viewers: the page may stay open for weeks. */
 export const FINISHED_KEPT = 500;
+/** Failed ones kept besides: a failure among a thousand good ends is what the page is for. */
+export const FAILED_KEPT = 1_000;
 
 const ACTIVE = new Set(["pending", "running", "stalled"]);
 
@@ -38,6 +40,13 @@ export class Jobs {
     return this.#take(frame.jobs, this.byId);
   }
 
+  /** Takes failures that the feed was too short for. */
+  recall(jobs) {
+    const unknown = jobs.filter((job) => !this.byId.has(job.id));
+    this.byId = new Map([...unknown.map((job) => [job.id, job]), ...this.byId]);
+    this.#forgetOldest();
+  }
+
   #take(jobs, before) {
     const news = [];
     for (const told of jobs) {
@@ -54,9 +63,13 @@ export class Jobs {
 
   #forgetOldest() {
     const finished = [...this.byId.values()].filter((job) => !isActive(job));
-    for (const job of finished.slice(0, Math.max(finished.length - FINISHED_KEPT, 0))) {
-      this.byId.delete(job.id);
-      this.traces.forget(job.id);
+    const failed = finished.filter((job) => job.status === "failed");
+    const others = finished.filter((job) => job.status !== "failed");
+    for (const [jobs, kept] of [[failed, FAILED_KEPT], [others, FINISHED_KEPT]]) {
+      for (const job of jobs.slice(0, Math.max(jobs.length - kept, 0))) {
+        this.byId.delete(job.id);
+        this.traces.forget(job.id);
+      }
     }
   }
 }

@@ -2,8 +2,8 @@
  * Notices: what makes the numbers below less than the whole truth, said at once and in words.
  */
 
-import { clock, duration } from "./format.js";
-import { html } from "./html.js";
+import { clock, duration, moment } from "./format.js";
+import { html, Time } from "./html.js";
 
 const LOST = {
   refused: "No live feed: the hub does not answer",
@@ -12,10 +12,13 @@ const LOST = {
   bye: "Live feed lost: the hub is stopping",
 };
 
+const ALARMS = { mass_silence: "Many jobs fell silent together" };
+
 /** All notices that hold now. */
 export const Notices = ({ feed, clock: time, health, retry }) => html`
   ${feed.state === "lost" && html`<${FeedLost} feed=${feed} time=${time} retry=${retry} />`}
   ${feed.state === "live" && !feed.ready && html`<${NotReady} health=${health} />`}
+  ${feed.alarms.map((alarm) => html`<${Alarm} key=${alarm.kind} alarm=${alarm} now=${time.hubNow()} />`)}
 `;
 
 function FeedLost({ feed, time, retry }) {
@@ -40,6 +43,11 @@ function NotReady({ health }) {
     <span>${reasons}. Jobs are not judged meanwhile; senders keep their newest numbers and try again.</span>
   </div>`;
 }
+
+const Alarm = ({ alarm, now }) => html`<div class="notice alarm">
+  <strong><bdi>${ALARMS[alarm.kind] ?? alarm.kind}</bdi> since <${Time} at=${moment(alarm.since)} now=${now} /></strong>:${" "}
+  <bdi>${alarm.detail}</bdi> <span class="quiet">(raised by hub <bdi>${alarm.raised_by}</bdi>)</span>
+</div>`;
 
 /** Said for as long as it is true, beside the name: whoever can reach this page can do everything. */
 export const OpenMode = ({ health }) =>

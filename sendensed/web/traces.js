@@ -9,6 +9,8 @@ import { moment } from "./format.js";
 
 /** Points kept of a job: an hour at one in 5 s. */
 export const POINTS_KEPT = 720;
+/** Milliseconds between two points kept: the last of those that come faster stands for them. */
+export const SHORTEST_STEP = 2_000;
 /** Milliseconds between two points that still are one stretch: three missed beats of a sender. */
 export const LONGEST_STRETCH = 16_000;
 
@@ -16,7 +18,7 @@ export class Traces {
   #byId = new Map();
   #broken = 0;
 
-  /** The points of a job, `{at, speed, cause}`: milliseconds, bytes per second (null in a gap), why. */
+  /** The points of a job, `{at, speed, bytes, cause}`: milliseconds, bytes per second (null in a gap), bytes done, why. */
   of(id) {
     return this.#byId.get(id)?.points ?? [];
   }
@@ -30,12 +32,23 @@ export class Traces {
     if (last !== undefined && at <= last.at) return;
     if (last !== undefined && at - last.at > LONGEST_STRETCH) {
       const cause = trace.broken === this.#broken ? "no telemetry" : "no live feed";
-      trace.points.push({ at: last.at + 1, speed: null, cause });
+      trace.points.push({ at: last.at + 1, speed: null, bytes: 0, cause });
+    } else if (last !== undefined && at - (trace.points.at(-2)?.at ?? -Infinity) < SHORTEST_STEP) {
+      trace.points.pop();
     }
-    trace.points.push({ at, speed: job.transfer_speed_bps, cause: null });
+    trace.points.push({ at, speed: job.transfer_speed_bps, bytes: job.bytes_transferred, cause: null });
     trace.points.splice(0, trace.points.length - POINTS_KEPT);
     trace.broken = this.#broken;
     this.#byId.set(job.id, trace);
+  }
+
+  /** Puts points, in order of time, before those seen; what was seen itself stays as it is. */
+  precede(id, points) {
+    const trace = this.#byId.get(id);
+    if (trace === undefined) return;
+    const first = trace.points[0]?.at ?? Infinity;
+    trace.points.unshift(...points.filter((point) => point.at < first));
+    trace.points.splice(0, trace.points.length - POINTS_KEPT);
   }
 
   /** The feed broke off: a gap that follows is the feed's, not the sender's. */

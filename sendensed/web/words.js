@@ -1,14 +1,13 @@
 /**
  * Words: what is said of a job in words. Pure; no DOM.
  *
- * The job's state comes from the hub; nothing is concluded here but that a job which is heard without moving
- * deserves a look.
+ * The job's state comes from the hub, as does all that is concluded from it; nothing is concluded here.
  */
 
 import { age, bytes, clock, duration, moment, NONE, percent, speed } from "./format.js";
 
-/** Milliseconds after which a job that is heard but does not move is shown as such. */
-export const MOTIONLESS_AFTER = 600_000;
+/** The phases of a whole run in their order; one that ended well is in the last. */
+const PHASES = ["starting", "snapshot", "transferring", "verifying", "finalizing", "completed"];
 
 const ETA_WORDS = {
   measuring: "measuring",
@@ -52,10 +51,21 @@ export function took(job, now) {
   return begun === null ? duration(null) : duration((ended - begun) / 1000);
 }
 
-/** Whether a running job is heard, but has not moved for long. */
-export function isMotionless(job, now) {
-  const moved = moment(job.last_moved_at);
-  return job.status === "running" && moved !== null && now - moved >= MOTIONLESS_AFTER;
+/** `3 of 6`: where the job's phase stands among those of a whole run; '' for a phase of another sender. */
+export function phaseStep(job) {
+  const step = PHASES.indexOf(job.current_phase);
+  return step < 0 ? "" : `${step + 1} of ${PHASES.length}`;
+}
+
+/**
+ * When the job ends, `{at, low, high}` in milliseconds, by the hub's estimate of the moment it last heard of it. All null
+ * where it has none; without a range both its ends are `at`.
+ */
+export function finish(job) {
+  const heard = moment(job.last_telemetry_at);
+  if (heard === null || !(job.eta_seconds > 0)) return { at: null, low: null, high: null };
+  const then = (seconds) => heard + (seconds ?? job.eta_seconds) * 1000;
+  return { at: then(null), low: then(job.eta_low_seconds), high: then(job.eta_high_seconds) };
 }
 
 /** Whose word the end is, as the end of a sentence; '' where nobody's yet. */
@@ -76,7 +86,7 @@ export function trouble(job, now) {
     const place = job.progress_percent === null ? "" : ` at ${percent(job.progress_percent)}`;
     return `No telemetry since ${clock(heard)} (${age(heard, now)})${place}, phase ${job.current_phase}.`;
   }
-  if (isMotionless(job, now)) {
+  if (job.not_moving) {
     const still = duration((now - moment(job.last_moved_at)) / 1000);
     return `Heard, but nothing has moved for ${still}, phase ${job.current_phase}.`;
   }

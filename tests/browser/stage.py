@@ -4,10 +4,11 @@ For what a real hub shows only when it is in trouble, and for a clock that the t
 """
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from playwright.sync_api import Page, Route, WebSocketRoute
 
@@ -82,6 +83,10 @@ class Stage:
             "database": "embedded PostgreSQL", "open": False, "time": at(),
         }  # fmt: skip
         self.details: dict[str, Any] = {}
+        self.pages: list[list[dict[str, Any]]] = [[]]
+        """The finished jobs at the hub, page by page; any query gets them."""
+        self.queries: list[dict[str, str]] = []
+        """What was asked of `/api/v1/jobs`, the page's own look for failures aside."""
         self.asked: list[str] = []
         """The feed's addresses, one for each connection."""
         self._socket: WebSocketRoute | None = None
@@ -102,6 +107,15 @@ class Stage:
     def pass_time(self, seconds: float) -> None:
         """Lets so much time pass on the page's clock."""
         self.page.clock.run_for(round(seconds * 1000))
+
+    def until(self, is_so: Callable[[], bool]) -> None:
+        """Lets time pass, on both clocks, until it is so: the page has had its answers and painted them."""
+        for _ in range(200):
+            if is_so():
+                return
+            self.page.wait_for_timeout(20)
+            self.pass_time(0.1)
+        raise AssertionError("the page never came to it")
 
     def greet(self, jobs: list[dict[str, Any]] | None = None, sequence: int = 10, **said: Any) -> None:
         """Hello, a snapshot of the jobs, a tick; and the page paints them."""
@@ -136,6 +150,8 @@ class Stage:
             self._answer(route, self.health)
         elif path == "/api/v1/session":
             self._answer(route, {"role": "admin"})
+        elif path == "/api/v1/jobs":
+            self._answer(route, self._page(dict(parse_qsl(urlsplit(route.request.url).query))))
         elif path.startswith("/api/v1/jobs/"):
             self._answer(route, self.details.get(unquote(path.removeprefix("/api/v1/jobs/"))))
         elif path == "/blank":
@@ -143,6 +159,13 @@ class Stage:
         else:
             file = WEB / ("index.html" if path == "/" else path.removeprefix("/assets/"))
             self._give(route, file.read_text(), file.suffix)
+
+    def _page(self, query: dict[str, str]) -> dict[str, Any]:
+        if query.get("limit") == "1000":
+            return {"jobs": [], "next": None}
+        self.queries.append(query)
+        number = int(query.get("cursor", 0))
+        return {"jobs": self.pages[number], "next": str(number + 1) if number + 1 < len(self.pages) else None}
 
     def _give(self, route: Route, body: str, suffix: str) -> None:
         route.fulfill(body=body, headers={"Content-Security-Policy": POLICY, "Content-Type": KINDS[suffix]})

@@ -92,7 +92,7 @@ def test_each_job_stands_in_one_table_and_a_failure_needs_attention_for_a_day(ca
         job("runs"),
         job("waits", status="pending"),
         job("stalls", status="stalled"),
-        job("stands", last_moved_at=at(-601)),
+        job("stands", last_moved_at=at(-601), not_moving=True),
         job("failed-today", status="failed", completed_at=at(-3_600)),
         job("failed-before", status="failed", completed_at=at(-90_000)),
         job("done", status="completed", completed_at=at(-60)),
@@ -105,7 +105,7 @@ def test_each_job_stands_in_one_table_and_a_failure_needs_attention_for_a_day(ca
         "recent": ["done", "failed-before"],
     }
     assert call("groups", "firstLine", groups, now) == (
-        "2 running, 1 pending, 1 stalled, 1 failed, 1 not moving; last telemetry 2 s ago"
+        "2 running, 1 pending, 1 stalled, 1 failed, 1 not moving; finish 03:15 to 03:16; last telemetry 2 s ago"
     )
     assert call("groups", "title", groups, False) == "1 failed, 1 stalled · Sendense"
 
