@@ -16,6 +16,12 @@ class ConfigError(SendensedError):
     exit_code = 2
 
 
+class Partial(SendensedError):
+    """Of several things asked for some were done, and some were not. Exit code 3."""
+
+    exit_code = 3
+
+
 class HubUnreachable(SendensedError):
     """No hub answers at the address. Exit code 8."""
 

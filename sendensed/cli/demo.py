@@ -18,7 +18,7 @@ import trio.lowlevel
 
 from schemas.job import JobView
 from sendensed import config, daemon, errors
-from sendensed.cli import credentials, feed, images, watch, welcome, words
+from sendensed.cli import credentials, feed, images, lines, terminal, watch, welcome, words
 from sendensed.cli.images import Image
 from sendensed.cli.running import address_of, listen_on, open_hub
 from sendensed.core.model import Job
@@ -126,12 +126,12 @@ async def _copy(command: list[str], address: str, token: str, *, live: bool) -> 
     if not live:
         return await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False)
     watched, ended = feed.Watched(), trio.Event()
-    on_terminal = sys.stdout.isatty()
+    on_terminal = terminal.is_live()
 
     def on_news(news: Sequence[JobView]) -> None:
         if not on_terminal:
             for job in news:
-                watch.print_line(job)
+                lines.print_line(job)
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(feed.follow, address, [], watched, SystemEnvironment(), on_news, token)

@@ -82,18 +82,17 @@ def _add(table: Table, job: JobView, now: datetime | None) -> None:
         words.copied(job),
         words.speed(job),
         words.time_left(job),
-        words.heard(job, now) if now is not None else "",
+        words.age(job.last_telemetry_at, now) if now is not None else "",
     )
     if len(job.disks) > 1 and job.status in ACTIVE:
         for disk in job.disks:
-            total = f" / {words.size(disk.total_bytes)}" if disk.total_bytes else ""
             table.add_row(
                 Text(f"  disk {disk.disk_index}", style="dim"),
                 Text(f"  {words.plain(disk.status)}", style="dim"),
                 "",
                 _bar(disk.progress_percent, f"dim {style}", live=False),
                 Text(words.percent(disk.progress_percent), style="dim"),
-                Text(words.size(disk.bytes_transferred) + total, style="dim"),
+                Text(words.of_total(disk.bytes_transferred, disk.total_bytes), style="dim"),
             )
 
 

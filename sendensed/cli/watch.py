@@ -1,17 +1,18 @@
 """Watch: follows jobs live; a redrawn view on a terminal, one line per change elsewhere."""
 
 import argparse
-import sys
 from collections.abc import Callable
+from functools import partial
 
 import trio
 
-from schemas import codec
 from schemas.job import ACTIVE, JobView
 from sendensed import errors
-from sendensed.cli import credentials, words
 from sendensed.cli import hub as rest
+from sendensed.cli import lines, select, terminal
 from sendensed.cli.feed import Watched, follow
+from sendensed.cli.jobs import clock_of
+from sendensed.cli.select import Selection
 from sendensed.environment import SystemEnvironment
 
 _REDRAW = 0.25
@@ -21,50 +22,50 @@ JOB_FAILED = 4
 
 
 def run(options: argparse.Namespace) -> int:
-    """Follows until interrupted; with an ID until that job ends: 0 completed, 4 any other end."""
-    query: list[tuple[str, str]] = []
-    token = credentials.token(options.token_file)
-    if options.id is not None:
-        rest.job(options.hub, options.id, token)  # an unknown id is an error; the feed would wait for it
-        query.append(("job", options.id))
-    if options.json:
-        show = _print_json
-    elif sys.stdout.isatty():
-        show = None
-    else:
-        show = print_line
+    """Follows until interrupted; with IDs until those jobs end: 0 all completed, 4 any other end."""
+    with rest.of(options) as asked:
+        wanted = select.of(options, clock_of(asked))
+        for job_id in options.id:
+            asked.job(job_id)  # an unknown id is an error; the feed would wait for it
+    query = [*wanted.feed(), *(("job", job_id) for job_id in options.id)]
+    show = None if options.output in ("table", "wide") and terminal.is_live() else lines.show(options.output)
     with errors.unwrapped():
-        return trio.run(_watch, options.hub, query, options.id, show, token)
+        return trio.run(partial(_watch, options.hub, query, frozenset(options.id), wanted, show, asked.token))
 
 
 async def _watch(
     hub: str,
     query: list[tuple[str, str]],
-    job_id: str | None,
+    ids: frozenset[str],
+    wanted: Selection,
     show: Callable[[JobView], None] | None,
     token: str | None,
 ) -> int:
     watched = Watched()
     ended = trio.Event()
+    of_any_state = wanted.in_any_state()
 
     def on_news(news: list[JobView]) -> None:
         for job in news:
-            if show is not None:
+            if show is not None and of_any_state.wants(job):
                 show(job)
-            if job.id == job_id and job.status not in ACTIVE:
-                ended.set()
+        if ids and ids <= {job.id for job in watched.jobs.values() if job.status not in ACTIVE}:
+            ended.set()
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(follow, hub, query, watched, SystemEnvironment(), on_news, token)
         if show is None:
-            await draw(watched, ended)
+            await draw(watched, ended, wants=wanted.wants)
         else:
+            nursery.start_soon(lines.tell_losses, watched)
             await ended.wait()
         nursery.cancel_scope.cancel()
-    return 0 if job_id is None or watched.jobs[job_id].status == "completed" else JOB_FAILED
+    return 0 if all(watched.jobs[one].status == "completed" for one in ids) else JOB_FAILED
 
 
-async def draw(watched: Watched, ended: trio.Event, footer: str = "") -> None:
+async def draw(
+    watched: Watched, ended: trio.Event, footer: str = "", wants: Callable[[JobView], bool] = lambda job: True
+) -> None:
     """Redraws the view on the terminal until `ended`, which is drawn as well."""
     from rich.console import Group
     from rich.live import Live
@@ -74,7 +75,8 @@ async def draw(watched: Watched, ended: trio.Event, footer: str = "") -> None:
 
     def view() -> Group:
         lost = None if watched.lost_at is None else trio.current_time() - watched.lost_at
-        table = screen.render(list(watched.jobs.values()), watched.now(), lost, ready=watched.ready)
+        jobs = [job for job in watched.jobs.values() if wants(job)]
+        table = screen.render(jobs, watched.now(), lost, ready=watched.ready)
         return Group(table, Text(footer, style="dim"))
 
     with Live(view(), auto_refresh=False, vertical_overflow="ellipsis") as live:
@@ -83,23 +85,3 @@ async def draw(watched: Watched, ended: trio.Event, footer: str = "") -> None:
             with trio.move_on_after(_REDRAW):
                 await ended.wait()
         live.update(view(), refresh=True)
-
-
-def _print_json(job: JobView) -> None:
-    print(codec.encode(job).decode(), flush=True)
-
-
-def print_line(job: JobView) -> None:
-    """One change of a job as a line for people."""
-    parts = [
-        words.plain(job.id),
-        job.status,
-        words.plain(job.current_phase),
-        words.percent(job.progress_percent),
-        words.copied(job),
-        words.speed(job),
-        words.time_left(job),
-    ]
-    if job.error_message:
-        parts.append(words.plain(job.error_message))
-    print("  ".join(part for part in parts if part), flush=True)

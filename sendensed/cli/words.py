@@ -1,9 +1,9 @@
 """Words: numbers, times and foreign text as a terminal shows them."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
-from schemas.job import JobView
+from schemas.job import ACTIVE, JobView
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _REASONS = {
@@ -56,19 +56,64 @@ def time_left(job: JobView) -> str:
     return "" if not job.eta_seconds else duration(job.eta_seconds)
 
 
-def heard(job: JobView, now: datetime) -> str:
-    """How long ago the hub last heard of the job."""
-    if job.last_telemetry_at is None:
+def age(moment: datetime | None, now: datetime | None) -> str:
+    """`7 s ago`; `never` for no moment, the time itself where no clock is known."""
+    if moment is None:
         return "never"
-    return f"{duration((now - job.last_telemetry_at).total_seconds())} ago"
+    return stamp(moment) if now is None else f"{duration((now - moment).total_seconds())} ago"
+
+
+def stamp(moment: datetime | None) -> str:
+    """`2026-11-23T02:14:07Z`; nothing for no moment."""
+    return "" if moment is None else f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def took(job: JobView) -> str:
+    """How long an ended job ran."""
+    if job.completed_at is None or job.started_at is None:
+        return ""
+    return duration((job.completed_at - job.started_at).total_seconds())
+
+
+def finish(job: JobView, now: datetime | None) -> str:
+    """`05:40 to 06:10 UTC`: between when and when four of five such runs end; nothing where that is not known."""
+    low, high, heard = job.eta_low_seconds, job.eta_high_seconds, job.last_telemetry_at
+    if job.status not in ACTIVE or low is None or high is None or heard is None:
+        return ""
+    first, last = (heard.astimezone(UTC) + timedelta(seconds=left) for left in (low, high))
+    day = "" if now is None or last.date() == now.astimezone(UTC).date() else f"{last:%d %b }"
+    return f"{first:%H:%M} to {day}{last:%H:%M} UTC"
+
+
+BAR = 24
+"""Signs of a bar."""
+
+
+def bar(percent: float | None, size: int = BAR) -> str:
+    """`━━━━━━╸─────`: a bar in text alone, full only at 100 %."""
+    halves = int(min(max(percent or 0.0, 0.0), 100.0) / 100 * 2 * size)
+    return ("━" * (halves // 2) + "╸" * (halves % 2)).ljust(size, "─")
+
+
+def error(job: JobView) -> str:
+    """What went wrong, or nothing."""
+    return plain(job.error_message or "")
+
+
+def state(job: JobView) -> str:
+    """The state with its sign; a running job that does not move is said to."""
+    return f"{SYMBOLS[job.status]} {'not moving' if job.not_moving else job.status}"
 
 
 def copied(job: JobView) -> str:
     """Bytes done of the total, and what the total counts."""
-    if not job.total_bytes:
-        return size(job.bytes_transferred)
-    kind = f" {plain(job.total_kind)}" if job.total_kind else ""
-    return f"{size(job.bytes_transferred)} / {size(job.total_bytes)}{kind}"
+    kind = f" {plain(job.total_kind)}" if job.total_bytes and job.total_kind else ""
+    return of_total(job.bytes_transferred, job.total_bytes) + kind
+
+
+def of_total(done: int, total: int) -> str:
+    """`3 GiB / 8 GiB`; without a total what is done."""
+    return f"{size(done)} / {size(total)}" if total else size(done)
 
 
 def speed(job: JobView) -> str:

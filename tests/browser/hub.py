@@ -66,6 +66,11 @@ class Hub:
         self._process.stdout.close()
         self._process = None
 
+    def get(self, path: str) -> Any:
+        """What the hub answers there."""
+        with urllib.request.urlopen(self.address + path, timeout=PATIENCE) as answer:
+            return json.load(answer)
+
     def send(self, job_id: str, kind: str = "backup", **body: Any) -> None:
         """Posts one update of the job."""
         address = f"{self.address}/api/v1/telemetry/{kind}/{quote(job_id, safe='')}"

@@ -1,21 +1,14 @@
 """Screen and words: what a terminal shows, and what it never does."""
 
 import io
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from rich.console import Console
 
 from sendensed.cli import screen, words
-from sendensed.core.model import Disk, Job
-from sendensed.core.view import job_view
-
-NIGHT = datetime(2026, 11, 23, 2, 0, 0, tzinfo=UTC)
-
-
-def job(job_id: str = "a", **fields: object):
-    known = {"job_type": "backup", "created_at": NIGHT, "last_telemetry_at": NIGHT, "status": "running"}
-    return job_view(Job(id=job_id, **{**known, **fields}))
+from sendensed.core.model import Disk
+from tests.sendensed.cli.views import NIGHT, job
 
 
 def shown(*jobs: object, lost: float | None = None, ready: bool = True) -> str:
@@ -92,4 +85,36 @@ def test_the_time_left_is_a_number_or_its_reason():
     assert words.time_left(job(eta_seconds=90)) == "1 m 30 s"
     assert words.time_left(job(eta_reason="unknown_total")) == "total unknown"
     assert words.time_left(job(status="completed", eta_seconds=0)) == ""
-    assert words.heard(job(last_telemetry_at=None), NIGHT) == "never"
+
+
+def test_ages_are_told_by_the_hubs_clock_and_as_times_where_that_is_not_known():
+    later = NIGHT + timedelta(seconds=7)
+    assert words.age(None, later) == "never"
+    assert words.age(NIGHT, later) == "7 s ago"
+    assert words.age(NIGHT, None) == "2026-11-23T02:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("percent", "drawn"),
+    [(None, "────"), (0, "────"), (12.5, "╸───"), (25, "━───"), (99.9, "━━━╸"), (100, "━━━━"), (150, "━━━━")],
+)
+def test_a_bar_is_full_at_the_end_alone(percent: float | None, drawn: str):
+    assert words.bar(percent, 4) == drawn
+
+
+def test_the_finish_is_a_range_of_times_with_the_day_where_it_is_another():
+    running = job(eta_seconds=3600, eta_low_seconds=3000, eta_high_seconds=4200)
+    assert words.finish(running, NIGHT) == "02:50 to 03:10 UTC"
+    long = job(eta_seconds=86_400, eta_low_seconds=80_000, eta_high_seconds=90_000)
+    assert words.finish(long, NIGHT) == "00:13 to 24 Nov 03:00 UTC"
+    assert words.finish(job(), NIGHT) == ""
+    assert words.finish(job(status="completed", eta_low_seconds=0, eta_high_seconds=0), NIGHT) == ""
+
+
+def test_a_job_that_does_not_move_is_said_not_to_and_an_ended_one_how_long_it_took():
+    assert words.state(job(not_moving=True)) == "▶ not moving"
+    assert words.took(job()) == ""
+    assert (
+        words.took(job(status="completed", started_at=NIGHT, completed_at=NIGHT + timedelta(hours=2)))
+        == "2 h 00 m"
+    )

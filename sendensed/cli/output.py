@@ -1,0 +1,145 @@
+"""Output: rows as a table, as JSON, or as bare names; what is foreign in them never steers a terminal."""
+
+import re
+import sys
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from sendensed.cli import terminal
+
+T = TypeVar("T")
+
+_STEERING = re.compile("[\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""What JSON leaves as it is, and a terminal heeds."""
+Seen = datetime | None
+"""The hub's clock when the rows were read, by which ages are told."""
+
+
+Span = tuple[str, str]
+"""A piece of text, and its style of `terminal.STYLES`, or ''."""
+
+
+class Column(NamedTuple, Generic[T]):
+    """One column: its heading, a row's text, and what rows are ordered by (None: they cannot be).
+
+    `wide` is shown by `-o wide` only. `falling` means that the largest, or newest, comes first. `style` colours a
+    row's cell on a terminal.
+    """
+
+    name: str
+    text: Callable[[T, Seen], str]
+    key: Callable[[T], Any] | None = None
+    wide: bool = False
+    falling: bool = False
+    right: bool = False
+    style: Callable[[T], str] | None = None
+
+
+class Kind(NamedTuple, Generic[T]):
+    """What a table of such rows looks like, and a row's bare name."""
+
+    columns: tuple[Column[T], ...]
+    name: Callable[[T], str]
+
+    def orders(self) -> tuple[str, ...]:
+        """What `--sort-by` may say."""
+        return tuple(column.name.lower() for column in self.columns if column.key is not None)
+
+
+def ordered(kind: Kind[T], rows: Iterable[T], by: str, *, reverse: bool = False) -> list[T]:
+    """The rows in the order of a column; those that have nothing there come last, whichever way."""
+    column = next(one for one in kind.columns if one.name.lower() == by)
+    key = column.key or kind.name
+    known: list[T] = []
+    unknown: list[T] = []
+    for row in rows:
+        (unknown if key(row) is None else known).append(row)
+    known.sort(key=key, reverse=column.falling != reverse)
+    return [*known, *unknown]
+
+
+def table(
+    kind: Kind[T], rows: Sequence[T], now: Seen = None, *, wide: bool = False, headers: bool = True
+) -> list[str]:
+    """The lines of a table."""
+    columns = [column for column in kind.columns if wide or not column.wide]
+    lines = spans(columns, rows, now, headers=headers)
+    return ["".join(terminal.paint(*span) for span in line).rstrip() for line in lines]
+
+
+def spans(columns: Sequence[Column[T]], rows: Sequence[T], now: Seen, *, headers: bool = True) -> list[list[Span]]:
+    """The lines of a table, each as pieces of text with their styles."""
+    cells = [[column.text(row, now) or "-" for column in columns] for row in rows]
+    names = [[column.name for column in columns]] if headers else []
+    widths = [max(map(width, column), default=0) for column in zip(*names, *cells, strict=True)]
+    lines = [_line(line, widths, columns, ["dim"] * len(columns)) for line in names]
+    for row, texts in zip(rows, cells, strict=True):
+        styles = [column.style(row) if column.style else "" for column in columns]
+        lines.append(_line(texts, widths, columns, styles))
+    return lines
+
+
+def _line(
+    texts: Sequence[str], widths: Sequence[int], columns: Sequence[Column[T]], styles: Sequence[str]
+) -> list[Span]:
+    line: list[Span] = []
+    for text, size, column, style in zip(texts, widths, columns, styles, strict=True):
+        gap = " " * (size - width(text))
+        between = "  " if line else ""
+        line += [(between + gap, ""), (text, style)] if column.right else [(between, ""), (text, style), (gap, "")]
+    return line
+
+
+def width(text: str) -> int:
+    """How many places of a terminal the text takes."""
+    if text.isascii():
+        return len(text)
+    return sum(
+        0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1
+        for sign in text
+    )
+
+
+def cut(text: str, places: int) -> str:
+    """The text, or its beginning and an ellipsis where it takes more places than there are."""
+    if width(text) <= places:
+        return text
+    while text and width(text) > places - 1:
+        text = text[:-1]
+    return f"{text}…" if places > 0 else ""
+
+
+def json(value: Any) -> str:
+    """The value as JSON on one line; signs that would steer a terminal stand there as escapes."""
+    from schemas import codec
+
+    return _STEERING.sub(lambda sign: f"\\u{ord(sign[0]):04x}", codec.encode(value).decode())
+
+
+def json_pretty(value: Any) -> str:
+    """The same for people, indented."""
+    import msgspec
+
+    return msgspec.json.format(json(value), indent=2)
+
+
+def write(kind: Kind[T], rows: Sequence[T], now: Seen, form: str, *, headers: bool = True) -> None:
+    """Prints the rows in a form of `options.FORMATS`."""
+    if form == "json":
+        print(json_pretty(rows))
+    elif form == "ndjson":
+        for row in rows:
+            print(json(row))
+    elif form == "name":
+        for row in rows:
+            print(kind.name(row))
+    elif rows:
+        print("\n".join(table(kind, rows, now, wide=form == "wide", headers=headers)))
+
+
+def say(text: str) -> None:
+    """Talk, which goes to standard error: standard output is for data."""
+    sys.stderr.write(f"{text}\n")
+    sys.stderr.flush()

@@ -1,0 +1,38 @@
+"""Terminal: what standard output is, and colour where it may be."""
+
+import os
+import sys
+
+STYLES = {
+    "pending": "2",
+    "running": "36",
+    "stalled": "33",
+    "completed": "32",
+    "failed": "31",
+    "cancelled": "35",
+    "bold": "1",
+    "dim": "2",
+    "chosen": "7",
+}
+"""ANSI's numbers, by what is said with them. A sign or a word always says the same without them."""
+
+
+def is_live() -> bool:
+    """Whether standard output can be redrawn."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
+
+
+def has_colour() -> bool:
+    """Whether standard output may be coloured: https://no-color.org."""
+    return is_live() and not os.environ.get("NO_COLOR")
+
+
+def paint(text: str, style: str) -> str:
+    """The text in styles of `STYLES`, several with blanks between, where standard output may be coloured.
+
+    What is chosen is shown inverted without colour as well: there is nothing else to tell it by.
+    """
+    numbers = [STYLES[one] for one in style.split() if one in STYLES]
+    if not has_colour():
+        numbers = [STYLES["chosen"]] if "chosen" in style.split() and is_live() else []
+    return f"\x1b[{';'.join(numbers)}m{text}\x1b[0m" if numbers and text else text

@@ -1,0 +1,111 @@
+"""Output: tables, JSON and names; their order, and what foreign text may not do."""
+
+import json
+from datetime import timedelta
+
+import msgspec
+import pytest
+
+from schemas.job import JobView
+from sendensed.cli import columns, options, output, terminal
+from sendensed.cli.output import Column, Kind
+from tests.sendensed.cli.views import NIGHT, job
+
+PLAIN: Kind[str] = Kind(
+    (Column("A", lambda row, now: row), Column("BB", lambda row, now: row[::-1], right=True)), str
+)
+
+
+def test_columns_are_as_wide_as_their_widest_cell_in_places_of_the_terminal():
+    assert output.table(PLAIN, ["x", "仮想", "e\u0301é", ""]) == [
+        "A       BB",
+        "x        x",
+        "仮想  想仮",
+        "e\u0301é      é\u0301e",
+        "-        -",
+    ]
+    assert output.table(PLAIN, ["x"], headers=False) == ["x  x"]
+
+
+def test_what_parser_offers_to_sort_by_is_what_the_tables_have():
+    assert set(columns.JOBS.orders()) == set(options.JOB_ORDERS)
+    assert columns.MACHINES.orders() == options.MACHINE_ORDERS
+    assert columns.APPLIANCES.orders() == options.APPLIANCE_ORDERS
+    assert columns.EVENTS.orders() == options.EVENT_ORDERS
+
+
+def test_the_largest_or_the_first_letter_comes_first_and_what_is_unknown_last_both_ways():
+    jobs = [job("b", progress_percent=20.0), job("a", progress_percent=None), job("c", progress_percent=30.0)]
+
+    def ids(by: str, **how: bool) -> str:
+        return "".join(one.id for one in output.ordered(columns.JOBS, jobs, by, **how))
+
+    assert ids("done") == "cba"
+    assert ids("done", reverse=True) == "bca"
+    assert ids("id") == "abc"
+    assert ids("id", reverse=True) == "cba"
+
+
+@pytest.mark.parametrize("kind", [columns.JOBS, columns.MACHINES, columns.APPLIANCES, columns.EVENTS])
+def test_every_table_can_be_made_of_nothing(kind: Kind):
+    assert len(output.table(kind, [], wide=True)) == 1
+    assert output.table(kind, [], headers=False) == []
+
+
+def test_json_steers_no_terminal_and_reads_the_same(capsys):
+    evil = job("a", vm_name="x\x9b31m\u202ey", error_message="\x1b]0;title\x07")
+    output.write(columns.JOBS, [evil], NIGHT, "ndjson")
+    output.write(columns.JOBS, [evil], NIGHT, "json")
+    said = capsys.readouterr().out
+    assert not [
+        sign for sign in said if sign != "\n" and (ord(sign) < 32 or 127 <= ord(sign) < 160 or sign == "\u202e")
+    ]
+    line, _, rest = said.partition("\n")
+    assert msgspec.json.decode(line, type=JobView) == evil
+    assert msgspec.json.decode(rest, type=list[JobView]) == [evil]
+
+
+def test_tables_and_names_show_foreign_text_without_what_steers(capsys):
+    evil = job("a\x1b[2J", vm_name="x\x9b31m", job_type="backup")
+    for form in ("table", "wide", "name"):
+        output.write(columns.JOBS, [evil], NIGHT, form)
+    assert "\x1b" not in (said := capsys.readouterr().out)
+    assert "\x9b" not in said
+    assert said.splitlines()[-1] == "a\N{REPLACEMENT CHARACTER}[2J"
+
+
+def test_no_rows_print_nothing_but_an_empty_list_of_json(capsys):
+    for form in ("table", "wide", "ndjson", "name"):
+        output.write(columns.JOBS, [], NIGHT, form)
+    assert capsys.readouterr().out == ""
+    output.write(columns.JOBS, [], NIGHT, "json")
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_text_is_cut_by_places_and_says_so():
+    assert output.cut("abc", 3) == "abc"
+    assert output.cut("abcd", 3) == "ab…"
+    assert output.cut("仮想想", 4) == "仮…"
+    assert output.cut("abc", 0) == ""
+
+
+def test_colour_is_for_terminals_that_want_it(monkeypatch):
+    assert terminal.paint("x", "failed") == "x"  # captured output is no terminal
+    monkeypatch.setattr(terminal, "is_live", lambda: True)
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert terminal.paint("x", "failed") == "\x1b[31mx\x1b[0m"
+    assert terminal.paint("x", "failed chosen") == "\x1b[31;7mx\x1b[0m"
+    assert terminal.paint("x", "") == "x"
+    assert terminal.paint("", "failed") == ""
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert terminal.paint("x", "failed") == "x"
+    assert terminal.paint("x", "failed chosen") == "\x1b[7mx\x1b[0m"
+
+
+def test_wide_shows_when_and_why():
+    failed = job(
+        "a", status="failed", error_message="no space", started_at=NIGHT, completed_at=NIGHT + timedelta(minutes=5)
+    )
+    heading, line = output.table(columns.JOBS, [failed], NIGHT, wide=True)
+    assert heading.endswith("ID  ERROR")
+    assert line.endswith("5 m 00 s  a   no space")
