@@ -38,7 +38,8 @@ demo: .venv/runtime web
 
 test: .venv/test web
 	@.ci/apt-install mkfs.ext4=e2fsprogs curl=curl chromium=chromium promtool=prometheus \
-	    nbdkit=nbdkit qemu-nbd=qemu-utils pgrep=procps nbdcopy=libnbd-bin openssl=openssl systemd-analyze=systemd
+	    nbdkit=nbdkit qemu-nbd=qemu-utils pgrep=procps nbdcopy=libnbd-bin openssl=openssl systemd-analyze=systemd \
+	    zsh=zsh fish=fish
 	$(BIN)/python -m pytest $(TEST_ARGS)
 
 # The wire and the decisions are covered to the last branch by their own tests.

@@ -3,6 +3,8 @@
 import json
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,12 +74,21 @@ class Hub:
             return json.load(answer)
 
     def send(self, job_id: str, kind: str = "backup", **body: Any) -> None:
-        """Posts one update of the job."""
+        """Posts one update of the job; again where a hub that gets no time of the machine says to come back."""
         address = f"{self.address}/api/v1/telemetry/{kind}/{quote(job_id, safe='')}"
         content = json.dumps(body).encode()
         request = urllib.request.Request(address, content, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
-            assert json.load(answer)["applied"]
+        until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                    assert json.load(answer)["applied"]
+                    return
+            except urllib.error.HTTPError as error:
+                with error:
+                    if error.code != 503 or time.monotonic() > until:
+                        raise
+                time.sleep(0.2)
 
 
 def disk(index: int, percent: float, **said: Any) -> dict[str, Any]:

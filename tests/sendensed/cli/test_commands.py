@@ -10,6 +10,7 @@ import sys
 
 import pytest
 
+from schemas import bundle
 from schemas.job import JobDetail
 from sendensed.__main__ import main
 from sendensed.cli import options
@@ -262,6 +263,25 @@ def test_cancel_is_asked_for_and_then_seen(command, hub):
     both = command("cancel", "to-cancel", "web-0")
     assert both.returncode == 3
     assert both.stdout.startswith("to-cancel: asked to stop")
+
+
+def test_export_writes_one_bundle_to_standard_output_or_into_a_new_file(command, tmp_path):
+    said = command("export", "web-0")
+    assert (said.returncode, said.stderr) == (0, "")
+    found = bundle.read(said.stdout.encode().splitlines())
+    assert found.is_whole
+    assert (found.job.id, found.job.status) == ("web-0", "completed")
+    assert found.events[-1].detail
+    assert found.samples[-1].bytes_transferred == 3 * GIB
+    path = tmp_path / "web.ndjson"
+    written = command("export", "web-0", "--file", str(path))
+    assert (written.returncode, written.stdout) == (0, "")
+    assert written.stderr.startswith("exported: 1 samples, ")
+    assert bundle.read(path.read_bytes().splitlines()).job == found.job
+    again = command("export", "web-0", "--file", str(path))
+    assert again.returncode == 1
+    assert "name a new file" in again.stderr
+    assert command("export", "unknown").returncode == 6
 
 
 def test_every_command_explains_itself(command):

@@ -1,0 +1,1 @@
+"""shells: how each shell is told what completes a command line."""
