@@ -1,133 +1,113 @@
 /**
- * Chart: a job's speed as seen since the page was opened. Gaps are drawn as gaps, hatched, with their cause.
+ * Chart: a job's speed over its whole run. Gaps are drawn as gaps, hatched, with their cause; phases stand above.
  *
  * The time axis runs on with the hub's clock, so a job that fell silent shows a growing gap at the right.
  */
 
-import { clock, speed } from "./format.js";
-import { Component, html } from "./html.js";
-import { LONGEST_STRETCH } from "./traces.js";
-import UPlot from "./vendor/uplot.js";
+import { clock, duration, NONE, speed, when } from "./format.js";
+import { html } from "./html.js";
+import { AXIS, binarySplits, colour, Plot, timeLabels } from "./plot.js";
+import { causeSentence, causeWord, columns } from "./timeline.js";
 
-const HEIGHT = 180;
+const HEIGHT = 220;
 /** The least the time axis spans, in milliseconds: three points are not drawn across the whole page. */
 const SHORTEST_SPAN = 120_000;
+/** Pixels above the plot, for the phases. */
+const STRIP = 18;
+/** Gaps and phases that are listed in words; the newest. */
+const LISTED = 12;
 
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name);
+/** The chart of a `line` (see timeline.js); `now` is its right end while the job is `active`. */
+export function Chart({ line, now, active }) {
+  const { points } = line;
+  const stamp = `${points.length} ${points.at(-1)?.at} ${line.gaps.length} ${active ? Math.floor(now / 1000) : ""}`;
+  return html`<div class="chart-frame">
+    <${Plot}
+      make=${options}
+      of=${{ line, now, active }}
+      data=${columns(line)}
+      stamp=${stamp}
+      label=${summary(line)}
+      height=${HEIGHT}
+    />
+    ${points.length === 0 && html`<p class="quiet over">The hub has kept no sample of it yet.</p>`}
+    <${InWords} line=${line} now=${now} />
+  </div>`;
+}
 
-export class Chart extends Component {
-  #plot = null;
-  #place = null;
-  #observer = null;
-  #theme = matchMedia("(prefers-color-scheme: dark)");
-  #redraw = () => this.#plot?.redraw();
-
-  componentDidMount() {
-    this.#plot = new UPlot(this.#options(), columns(this.props), this.#place);
-    const fit = () => this.#plot.setSize({ width: this.#place.clientWidth, height: HEIGHT });
-    this.#observer = new ResizeObserver(fit);
-    this.#observer.observe(this.#place);
-    this.#theme.addEventListener("change", this.#redraw);
-  }
-
-  componentDidUpdate() {
-    this.#plot.setData(columns(this.props));
-  }
-
-  componentWillUnmount() {
-    this.#theme.removeEventListener("change", this.#redraw);
-    this.#observer.disconnect();
-    this.#plot.destroy();
-  }
-
-  render({ trace }) {
-    const points = trace.filter((point) => point.speed !== null);
-    return html`<div class="chart-frame">
-      <div class="chart" role="img" aria-label=${summary(points)} ref=${(node) => (this.#place = node)} />
-      ${points.length === 0 && html`<p class="quiet over">No telemetry has come since this page was opened.</p>`}
-    </div>`;
-  }
-
-  #options() {
-    const axis = {
-      stroke: () => colour("--ink-soft"),
-      grid: { stroke: () => colour("--line"), width: 1 },
-      ticks: { show: false },
-    };
-    return {
-      width: this.#place.clientWidth,
-      height: HEIGHT,
-      cursor: { y: false, drag: { x: false, y: false } },
-      scales: {
-        x: { range: () => span(this.props) },
-        y: { range: (_plot, _least, most) => [0, Math.max(most * 1.15, 1024)] },
+function options(current) {
+  return {
+    padding: [STRIP + 6, 12, 0, 0],
+    cursor: { y: false, drag: { x: false, y: false } },
+    scales: {
+      x: { range: () => span(current()) },
+      y: { range: (_plot, _least, most) => [0, Math.max((most ?? 0) * 1.1, 1024)] },
+    },
+    axes: [
+      { ...AXIS, values: timeLabels, space: 80, size: 26 },
+      { ...AXIS, values: (_, splits) => splits.map((rate) => speed(rate)), size: 84, splits: binarySplits },
+    ],
+    series: [
+      { label: "Time", value: (_, at) => (at === null ? NONE : clock(at * 1000)) },
+      {
+        label: "Speed",
+        stroke: () => colour("--running"),
+        fill: () => colour("--running-soft"),
+        width: 1.5,
+        points: { show: (_plot, _series, from, to) => to - from < 40, filter: alone, size: 5 },
+        value: (_, rate) => speed(rate),
       },
-      axes: [
-        { ...axis, values: (_, splits) => splits.map((at) => clock(at * 1000)), space: 90, size: 26 },
-        { ...axis, values: (_, splits) => splits.map((rate) => speed(rate)), size: 90, splits: binarySplits },
-      ],
-      series: [
-        { label: "Time", value: (_, at) => (at === null ? "–" : clock(at * 1000)) },
-        {
-          label: "Speed",
-          stroke: () => colour("--running"),
-          fill: () => colour("--running-soft"),
-          width: 1.5,
-          points: { show: (plot, _, from, to) => to - from < 60 },
-          value: (_, rate) => speed(rate),
-        },
-      ],
-      hooks: { drawClear: [(plot) => drawGaps(plot, this.props)] },
-    };
-  }
+    ],
+    hooks: {
+      drawClear: [(plot) => drawGaps(plot, current().line.gaps)],
+      draw: [(plot) => drawPhases(plot, current().line.phases)],
+    },
+  };
 }
 
-/** The points as uPlot wants them: seconds, and bytes per second with null in a gap. */
-function columns({ trace }) {
-  return [trace.map((point) => point.at / 1000), trace.map((point) => point.speed)];
+/** The points that no line leads to: between two gaps, or the first word after one. All, where all are shown. */
+function alone(plot, series, isShown) {
+  if (isShown) return null;
+  const values = plot.data[series];
+  const isKnown = (index) => values[index] !== null && values[index] !== undefined;
+  return values.flatMap((_, index) => (isKnown(index) && !isKnown(index - 1) && !isKnown(index + 1) ? [index] : []));
 }
 
-function span({ trace, now, active }) {
-  const last = trace.at(-1)?.at ?? now;
+function span({ line, now, active }) {
+  const ends = [line.points.at(-1)?.at, line.gaps.at(-1)?.to].filter((at) => at !== undefined);
+  const last = ends.length === 0 ? now : Math.max(...ends);
   const to = active ? Math.max(now, last) : last;
-  return [Math.min(trace[0]?.at ?? to, to - SHORTEST_SPAN) / 1000, to / 1000];
+  return [Math.min(line.points[0]?.at ?? to, to - SHORTEST_SPAN) / 1000, to / 1000];
 }
 
-/** Round numbers of binary units: 0, 64 MiB/s, 128 MiB/s, and never more than five. */
-function binarySplits(_plot, _axis, least, most) {
-  let step = 1024;
-  while ((most - least) / step > 4) step *= 2;
-  return Array.from({ length: Math.floor(most / step) + 1 }, (_, index) => index * step);
+/** Where a stretch stands, in the canvas' pixels, cut to the plot. */
+function place(plot, { from, to }) {
+  const { left, width } = plot.bbox;
+  const [start, end] = [from, to].map((at) => plot.valToPos(at / 1000, "x", true));
+  return [Math.max(start, left), Math.min(end, left + width)];
 }
 
-/** `[from, to, cause]` of each gap, the growing one at the right included. Milliseconds. */
-export function gaps({ trace, now, active, live }) {
-  const found = [];
-  trace.forEach((point, index) => {
-    const next = trace[index + 1];
-    if (point.speed === null && next !== undefined) found.push([point.at, next.at, point.cause]);
-  });
-  const last = trace.at(-1);
-  const isSilent = active && last !== undefined && now - last.at > LONGEST_STRETCH;
-  if (isSilent) found.push([last.at, now, live ? "no telemetry" : "no live feed"]);
-  return found;
-}
-
-function drawGaps(plot, props) {
+function drawGaps(plot, gaps) {
   const { ctx, bbox } = plot;
   ctx.save();
-  ctx.beginPath();
-  ctx.rect(bbox.left, bbox.top, bbox.width, bbox.height);
-  ctx.clip();
-  for (const [from, to, cause] of gaps(props)) {
-    const [left, right] = [from, to].map((at) => plot.valToPos(at / 1000, "x", true));
+  font(ctx);
+  for (const gap of gaps) {
+    const [left, right] = place(plot, gap);
+    if (right <= left) continue;
     hatch(ctx, left, right, bbox);
     ctx.fillStyle = colour("--ink-soft");
-    ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
-    ctx.textAlign = "center";
-    const hasRoom = right - left > ctx.measureText(cause).width + 8;
-    if (hasRoom) ctx.fillText(cause, (left + right) / 2, bbox.top + bbox.height / 2);
+    write(ctx, causeWord(gap.cause), right - left, (left + right) / 2, bbox.top + bbox.height / 2);
   }
+  ctx.restore();
+}
+
+/** The word around a point: upright where the gap is too narrow, not at all where that is no use. */
+function write(ctx, word, width, x, y) {
+  ctx.save();
+  ctx.translate(x, y);
+  const isUpright = width < ctx.measureText(word).width + 8;
+  if (isUpright) ctx.rotate(-Math.PI / 2);
+  if (width > 14 * devicePixelRatio) ctx.fillText(word, 0, 0);
   ctx.restore();
 }
 
@@ -147,8 +127,74 @@ function hatch(ctx, left, right, bbox) {
   ctx.restore();
 }
 
-function summary(points) {
-  if (points.length === 0) return "Speed: no telemetry since this page was opened";
+/** A strip above the plot: each phase from where it began, its name where there is room; a line down at each new attempt. */
+function drawPhases(plot, phases) {
+  const { ctx, bbox } = plot;
+  const height = STRIP * devicePixelRatio;
+  const top = bbox.top - height - 3 * devicePixelRatio;
+  ctx.save();
+  font(ctx);
+  phases.forEach((phase, index) => {
+    const [left, right] = place(plot, phase);
+    if (right <= left) return;
+    const isNewAttempt = index > 0 && phases[index - 1].attempt !== phase.attempt;
+    ctx.fillStyle = colour(index % 2 ? "--line" : "--track");
+    ctx.fillRect(left, top, right - left, height);
+    ctx.fillStyle = colour("--ink-soft");
+    ctx.fillRect(left, top, devicePixelRatio, isNewAttempt ? height + bbox.height : height);
+    const name = isNewAttempt ? `attempt ${phase.attempt}: ${phase.name}` : phase.name;
+    const text = fitted(ctx, name, right - left - 12 * devicePixelRatio);
+    if (text) ctx.fillText(text, (left + right) / 2, top + height / 2);
+  });
+  ctx.restore();
+}
+
+function font(ctx) {
+  ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
+  ctx.textAlign = "center";
+  ctx.textBaseline = "middle";
+}
+
+/** The text, or as much of it as there is room for; '' for less than three letters. */
+function fitted(ctx, text, width) {
+  if (ctx.measureText(text).width <= width) return text;
+  for (let length = Math.min(text.length - 1, 40); length > 2; length -= 1) {
+    const part = `${text.slice(0, length)}…`;
+    if (ctx.measureText(part).width <= width) return part;
+  }
+  return "";
+}
+
+function summary({ points }) {
+  if (points.length === 0) return "Speed: no sample yet";
   const fastest = Math.max(...points.map((point) => point.speed));
-  return `Speed since ${clock(points[0].at)}: now ${speed(points.at(-1).speed)}, fastest ${speed(fastest)}`;
+  return `Speed since ${clock(points[0].at)}: last ${speed(points.at(-1).speed)}, fastest ${speed(fastest)}`;
+}
+
+/** The gaps and phases of the chart in words, for who cannot see them and for narrow places. */
+function InWords({ line: { gaps, phases }, now }) {
+  if (phases.length === 0) return null;
+  const stretch = ({ from, to }) => `${when(from, now)}, ${duration((to - from) / 1000)}`;
+  return html`<div class="in-words">
+    <div>
+      <h4>Phases</h4>
+      <ol>
+        ${phases.slice(-LISTED).map(
+          (phase) => html`<li key=${phase.from}>
+            <bdi class="wrap">${phase.name || "not told"}</bdi>
+            <span class="soft">${stretch(phase)}${phase.attempt > 1 ? `, attempt ${phase.attempt}` : ""}</span>
+          </li>`,
+        )}
+      </ol>
+    </div>
+    <div id="gaps">
+      <h4>Gaps</h4>
+      ${gaps.length === 0 && html`<p class="quiet">None: the sender was heard all the time.</p>`}
+      <ol>
+        ${gaps.slice(-LISTED).map(
+          (gap) => html`<li key=${gap.from}>${causeSentence(gap.cause)} <span class="soft">${stretch(gap)}</span></li>`,
+        )}
+      </ol>
+    </div>
+  </div>`;
 }

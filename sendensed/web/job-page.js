@@ -1,22 +1,33 @@
 /**
- * Job page: one job at its own address, with disks, chart, events and ids.
+ * Job page: one job at its own address, with everything the hub knows of it.
  *
- * The job's numbers come from the live feed; its events, and a job that the feed no longer holds, over HTTP.
- * The events are read again whenever the state, the phase, the attempt or a disk's state changed.
+ * Its numbers come from the live feed. Its history, its estimates and the samples of its chart are read over HTTP: again
+ * whenever the state, the phase, the attempt or a disk's state changed, and the chart once a minute, for its gaps.
  */
 
-import { jobAddress, read } from "./api.js";
+import { Answer, failure, Shown } from "./answer.js";
+import { jobAddress } from "./api.js";
 import { Bar } from "./bars.js";
+import { Cancel } from "./cancel.js";
 import { Chart } from "./chart.js";
-import { DiskTable, Events } from "./job-tables.js";
-import { age, moment, percent, stamp } from "./format.js";
-import { Component, html, Said, State } from "./html.js";
+import { accuracyText, finishText, predictionTexts } from "./estimate.js";
+import { age, moment, percent, when } from "./format.js";
+import { Component, html, Said, State, Time } from "./html.js";
+import { bottleneck, DiskTable } from "./job-disks.js";
+import { History } from "./job-history.js";
 import { isActive, isNewer } from "./jobs.js";
-import { amount, closedBy, machine, pace, timeLeft, took, totalKind, trouble, verdict } from "./words.js";
+import { machineLink } from "./router.js";
+import { jobCommands } from "./shell.js";
+import { timeline } from "./timeline.js";
+import { amount, closedBy, machine, pace, took, totalKind, trouble, verdict } from "./words.js";
+
+const POINTS = 600;
+/** Milliseconds between two readings of an active job's samples. */
+const SAMPLES_EVERY = 60_000;
 
 export class JobPage extends Component {
-  state = { detail: null, status: null };
-  #asked = null;
+  #detail = new Answer(() => this.setState({}));
+  #samples = new Answer(() => this.setState({}));
 
   componentDidMount() {
     this.#ask();
@@ -27,34 +38,32 @@ export class JobPage extends Component {
   }
 
   #ask() {
-    const { route, feed } = this.props;
-    const { id } = route;
-    const asked = `${id}\n${feed.state}\n${signature(feed.jobs.byId.get(id))}`;
-    if (asked === this.#asked) return;
-    this.#asked = asked;
-    read(jobAddress(id)).then(({ status, body }) => {
-      if (asked !== this.#asked) return;
-      this.setState({ status, detail: status === 200 ? body : this.state.detail });
-    });
+    const { route, feed, now } = this.props;
+    const live = feed.jobs.byId.get(route.id);
+    const address = jobAddress(route.id);
+    const key = `${feed.state} ${signature(live)}`;
+    this.#detail.want(address, now, { key });
+    const job = newest(live, this.#detail.body?.job);
+    const every = job !== undefined && isActive(job) ? SAMPLES_EVERY : Infinity;
+    if (job === undefined) return;
+    this.#samples.want(`${address}/samples?points=${POINTS}`, now, { key, every });
   }
 
-  render({ route, feed, now }, { detail, status }) {
-    const { id } = route;
-    const job = newest(feed.jobs.byId.get(id), detail?.job);
+  render({ route, feed, now }) {
+    const job = newest(feed.jobs.byId.get(route.id), this.#detail.body?.job);
     return html`<article id="job">
       <p class="back"><a href="#/">All jobs</a></p>
-      ${job === undefined && html`<p class="quiet">${missing(status)} <${Said} text=${id} /></p>`}
+      ${job === undefined && html`<p class="quiet">${missing(this.#detail)} <${Said} text=${route.id} /></p>`}
       ${job !== undefined &&
-      html`<${Job} job=${job} trace=${feed.jobs.traces.of(id)} now=${now} live=${feed.state === "live"} />`}
-      ${job !== undefined && html`<${Events} events=${detail?.events} status=${status} />`}
+      html`<${Job} job=${job} now=${now} feed=${feed} detail=${this.#detail} samples=${this.#samples} />`}
     </article>`;
   }
 }
 
-function missing(status) {
-  if (status === null) return "Asking the hub for";
-  if (status === 404) return "The hub knows no job with this id:";
-  return "The hub does not answer for";
+function missing(detail) {
+  if (detail.status === null) return "Asking the hub for";
+  if (detail.status === 404) return "The hub knows no job with this id:";
+  return `${failure(detail)} It was asked for`;
 }
 
 function newest(live, asked) {
@@ -62,44 +71,92 @@ function newest(live, asked) {
   return isNewer(live, asked) ? live : asked;
 }
 
+/** Changes whenever something happened that is a row of the history, or an estimate is put down. */
 function signature(job) {
   if (job === undefined) return "";
-  return [job.status, job.current_phase, job.attempt, ...job.disks.map((disk) => disk.status)].join("\n");
+  const quarter = Math.floor((job.progress_percent ?? 0) / 25);
+  const said = [job.status, job.current_phase, job.attempt, quarter, job.cancel_requested_at, job.not_moving];
+  return [job.created_at, ...said, ...job.disks.map((disk) => disk.status)].join("\n");
 }
 
-function Job({ job, trace, now, live }) {
+function Job({ job, now, feed, detail, samples }) {
+  const line = timeline({
+    job,
+    kept: samples.body,
+    events: detail.body?.events,
+    trace: feed.jobs.traces.of(job.id),
+    now,
+    live: feed.state === "live",
+  });
+  return html`
+    <${Head} job=${job} now=${now} accuracy=${detail.body?.accuracy} />
+    <${DiskTable} job=${job} />
+    <section>
+      <h3>Speed</h3>
+      <${Shown} answer=${samples} name="the chart" now=${now}>
+        ${() => html`<${Chart} line=${line} now=${now} active=${isActive(job)} />`}
+      <//>
+    </section>
+    <section id="events">
+      <h3>History</h3>
+      <${Shown} answer=${detail} name="the history" now=${now}>
+        ${(body) => html`<${History} events=${body.events} now=${now} />`}
+      <//>
+    </section>
+    <${Predictions} detail=${detail.body} />
+    <${Facts} job=${job} now=${now} />
+    <${Commands} job=${job} />
+  `;
+}
+
+function Head({ job, now, accuracy }) {
   const { done, of } = amount(job);
   const note = trouble(job, now);
+  const slow = bottleneck(job);
+  const usual = accuracyText(accuracy);
+  const active = isActive(job);
   return html`
-    <h2><${State} state=${job.status} /> <bdi class="wrap">${machine(job)}</bdi></h2>
+    <div class="job-head">
+      <h2>
+        <${State} state=${job.status} />
+        ${job.vm_name && html`<a class="wrap" href=${machineLink(job.vm_name)}><bdi>${job.vm_name}</bdi></a>`}
+        ${!job.vm_name && html`<bdi class="wrap">${job.id}</bdi>`}
+      </h2>
+      <span class="soft kind"><bdi class="wrap">${[job.job_type, job.backup_type].filter(Boolean).join(", ")}</bdi></span>
+      <${Cancel} job=${job} now=${now} />
+    </div>
     ${note && html`<p class="verdict ${job.status}">${verdict(job)}<bdi>${note}</bdi></p>`}
     <div class="headline">
       <span class="big">${percent(job.progress_percent)}</span>
       <span>${done} ${of} ${totalKind(job)}</span>
-      <span>${pace(job)}${isActive(job) ? "" : " at the end"}</span>
-      <span>${isActive(job) ? leftText(job) : `took ${took(job, now)}`}</span>
+      <span>${pace(job)}${active ? "" : " at the end"}</span>
+      <span>${active ? finishText(job, now) : `took ${took(job, now)}`}</span>
+      ${active && usual && html`<span class="soft">${usual}</span>`}
+      ${slow && html`<span id="bottleneck">slowed by ${slow}</span>`}
     </div>
     <${Bar} subject=${job} state=${job.status} label=${machine(job)} />
-    <${DiskTable} job=${job} />
-    <section>
-      <h3>Speed since this page was opened</h3>
-      <${Chart} trace=${trace} now=${now} active=${isActive(job)} live=${live} />
-    </section>
-    <${Facts} job=${job} now=${now} />
   `;
 }
 
-function leftText(job) {
-  const left = timeLeft(job);
-  return left.isNumber ? `${left.text} left` : `time left: ${left.text}`;
+/** What was foretold and what came, for whoever wants to know whether to trust the estimate. */
+function Predictions({ detail }) {
+  const texts = predictionTexts(detail?.predictions ?? []);
+  if (texts.length === 0) return null;
+  const usual = accuracyText(detail.accuracy);
+  return html`<section id="predictions">
+    <h3>Estimates</h3>
+    <ul>${texts.map((text) => html`<li key=${text}>${text}</li>`)}</ul>
+    ${usual && html`<p class="quiet">Four of five are ${usual}.</p>`}
+  </section>`;
 }
 
 function Facts({ job, now }) {
   const facts = [
     ["Job id", html`<bdi class="wrap">${job.id}</bdi>`],
-    ["Type", [job.job_type, job.backup_type].filter(Boolean).join(", ")],
+    ["Type", html`<bdi class="wrap">${[job.job_type, job.backup_type].filter(Boolean).join(", ")}</bdi>`],
     ["Phase", html`<bdi class="wrap">${job.current_phase}</bdi>`],
     ["Attempt", String(job.attempt)],
+    ["Appliance", job.appliance ? html`<a href="#/appliances"><bdi class="wrap">${job.appliance}</bdi></a>` : "not told"],
     ["Sender", html`<bdi class="wrap">${job.sender || "not told"}</bdi>`],
     ["Created", since(job.created_at, now)],
     ["Started", since(job.started_at, now)],
@@ -107,16 +164,33 @@ function Facts({ job, now }) {
     ["Last moved", since(job.last_moved_at, now)],
     ["Ended", since(job.completed_at, now)],
     ["Closed by", closedBy(job) || "nobody yet"],
+    ["Heard by", job.heard_by ? html`hub <bdi class="wrap">${job.heard_by}</bdi>` : "no hub yet"],
     ["Position", `sequence ${job.sequence ?? "not told"}, revision ${job.revision}`],
   ];
   return html`<section>
     <h3>Facts</h3>
     <dl>${facts.map(([name, value]) => html`<div key=${name}><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
-    <p><a href=${jobAddress(job.id)}>Raw JSON</a></p>
+    <p>
+      <a href=${jobAddress(job.id)}>Raw JSON</a>${" · "}
+      <a href=${`${jobAddress(job.id)}/samples?points=${POINTS}`}>Samples as JSON</a>
+    </p>
   </section>`;
 }
 
 function since(time, now) {
   const at = moment(time);
-  return at === null ? "not yet" : `${stamp(at)} (${age(at, now)})`;
+  if (at === null) return "not yet";
+  return html`<${Time} at=${at} now=${now} text=${`${when(at, now)} (${age(at, now)})`} />`;
+}
+
+function Commands({ job }) {
+  return html`<section id="commands">
+    <h3>The same from a terminal</h3>
+    <dl class="commands">
+      ${jobCommands(job).map(
+        ({ what, command }) =>
+          html`<div key=${what}><dt>${what}</dt><dd><code><bdi class="wrap">${command}</bdi></code></dd></div>`,
+      )}
+    </dl>
+  </section>`;
 }

@@ -1,0 +1,44 @@
+/**
+ * Estimate: when a job will be done, how sure that is, and what was said before. Words only; no DOM.
+ */
+
+import { clock, duration, moment, when } from "./format.js";
+import { timeLeft } from "./words.js";
+
+/**
+ * `{at, low, high}`: when an active job will be done, and between when and when four of five such runs are. Milliseconds;
+ * null where the hub has no estimate.
+ */
+export function finish(job) {
+  const heard = moment(job.last_telemetry_at);
+  if (heard === null || !(job.eta_seconds > 0)) return null;
+  const from = (seconds) => (seconds === null || seconds === undefined ? null : heard + seconds * 1000);
+  return { at: from(job.eta_seconds), low: from(job.eta_low_seconds), high: from(job.eta_high_seconds) };
+}
+
+/** `done 05:52 (in 1 h 12 min), between 05:40 and 06:10`; why there is no estimate, where there is none. */
+export function finishText(job, now) {
+  const found = finish(job);
+  if (found === null) return `time left: ${timeLeft(job).text}`;
+  const isSoon = found.at - now < 600_000;
+  const short = (at) => (isSoon ? clock(at) : when(at, now).replace(/^(\d\d:\d\d):\d\d$/, "$1"));
+  const range = found.low === null ? "" : `, between ${short(found.low)} and ${short(found.high)}`;
+  return `done ${short(found.at)} (in ${duration((found.at - now) / 1000)})${range}`;
+}
+
+/** `usually within 12 %, by the last 23 runs of this machine`; '' where nothing is known of it. */
+export function accuracyText(accuracy) {
+  if (!accuracy) return "";
+  const of = accuracy.of === "machine" ? "of this machine" : "of all machines";
+  return `usually within ${Math.ceil(accuracy.within_percent)} %, by the last ${accuracy.runs} runs ${of}`;
+}
+
+/** What was said at 25, 50 and 75 % and what came of it, a sentence each. */
+export function predictionTexts(predictions) {
+  return predictions.map((one) => {
+    const range = `${duration(one.low_seconds)} to ${duration(one.high_seconds)}`;
+    const said = `At ${one.percent} % the hub said ${duration(one.predicted_seconds)} more (${range})`;
+    if (one.actual_seconds === null) return said;
+    return `${said}; it took ${duration(one.actual_seconds)}`;
+  });
+}

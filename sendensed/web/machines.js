@@ -1,0 +1,119 @@
+/**
+ * Machines: all that were ever backed up, by name, with how their runs went; a page at a time, found by a part of the name.
+ */
+
+import { Answer, Shown } from "./answer.js";
+import { Bar } from "./bars.js";
+import { machineWorry, successText } from "./fleet-words.js";
+import { age, bytes, duration, moment, NONE, percent } from "./format.js";
+import { Component, html, Said, Symbol, Time } from "./html.js";
+import { isActive } from "./jobs.js";
+import { Pager, Search } from "./paging.js";
+import { jobLink, machineLink } from "./router.js";
+import { HUB } from "./shell.js";
+
+const LIMIT = 100;
+const EVERY = 30_000;
+
+/** The newest active job of each machine, by its name. */
+function running(feed) {
+  const found = new Map();
+  for (const job of feed.jobs.byId.values()) {
+    if (!isActive(job) || !job.vm_name) continue;
+    const known = found.get(job.vm_name);
+    if (known === undefined || moment(known.created_at) < moment(job.created_at)) found.set(job.vm_name, job);
+  }
+  return found;
+}
+
+export class MachinesPage extends Component {
+  #answer = new Answer(() => this.setState({}));
+
+  componentDidMount() {
+    this.#ask();
+  }
+
+  componentDidUpdate() {
+    this.#ask();
+  }
+
+  #ask() {
+    const { q = "", cursor = "" } = this.props.route.query;
+    const asked = new URLSearchParams({ limit: String(LIMIT), q, cursor });
+    const ended = [...this.props.feed.jobs.byId.values()].filter((job) => !isActive(job)).length;
+    this.#answer.want(`api/v1/machines?${asked}`, this.props.now, { every: EVERY, key: `${this.props.feed.state} ${ended}` });
+  }
+
+  render({ route, feed, now, go }) {
+    const { q = "", cursor = "" } = route.query;
+    return html`<section id="machines" class="page">
+      <div class="page-head">
+        <h2>Machines</h2>
+        <${Search} key="search" text=${q} label="Find a machine" set=${(text) => go({ page: "machines", query: { q: text } }, { replace: true })} />
+      </div>
+      <${Shown} answer=${this.#answer} name="the machines" now=${now}>
+        ${({ machines, next }) =>
+          machines.length === 0
+            ? html`<${None} q=${q} isLater=${cursor !== ""} />`
+            : html`
+                <${Table} machines=${machines} active=${running(feed)} now=${now} />
+                <${Pager} route=${route} next=${next} what="machines" first="From the first name" />
+              `}
+      <//>
+    </section>`;
+  }
+}
+
+function None({ q, isLater }) {
+  if (isLater) return html`<p class="quiet">No machine comes after that one. <a href="#/machines">From the first name</a></p>`;
+  if (q) return html`<p class="quiet">No machine has <bdi class="wrap">${q}</bdi> in its name. <a href="#/machines">All machines</a></p>`;
+  return html`<div class="nothing">
+    <p>No machine yet: no job has told the name of one. A job names its machine with <code>--vm-name</code>:</p>
+    <pre><code>clientd run --job-id backup-demo --vm-name web-01 --disk SOURCE=TARGET --hub ${HUB}</code></pre>
+  </div>`;
+}
+
+const Table = ({ machines, active, now }) => html`<table class="fleet machines-table" aria-label="Machines">
+  <thead>
+    <tr>
+      <th scope="col">Machine</th>
+      <th scope="col" class="now">Now</th>
+      <th scope="col" class="right age">Last good run</th>
+      <th scope="col" class="right age">Last run</th>
+      <th scope="col" class="right rate">Success</th>
+      <th scope="col" class="right size">Last size</th>
+      <th scope="col" class="right size">Mean size</th>
+      <th scope="col" class="right span">Mean duration</th>
+      <th scope="col" class="right within">Estimates</th>
+    </tr>
+  </thead>
+  <tbody>
+    ${machines.map((machine) => html`<${Row} key=${machine.name} machine=${machine} job=${active.get(machine.name)} now=${now} />`)}
+  </tbody>
+</table>`;
+
+function Row({ machine, job, now }) {
+  const [good, last] = [moment(machine.last_success_at), moment(machine.last_run_at)];
+  const worry = machineWorry(machine, now);
+  return html`<tr>
+    <th scope="row"><a class="cut strong" href=${machineLink(machine.name)} title=${machine.name}><bdi>${machine.name}</bdi></a></th>
+    <td class="now">${job ? html`<${Now} job=${job} />` : html`<span class="soft">${NONE}</span>`}</td>
+    <td class="right ${worry ? "worry" : ""}">
+      ${worry && html`<${Symbol} state="failed" />${" "}`}
+      ${good === null ? (worry || NONE) : html`<${Time} at=${good} now=${now} text=${age(good, now)} />`}
+    </td>
+    <td class="right"><${Time} at=${last} now=${now} text=${age(last, now)} /></td>
+    <td class="right">${successText(machine)}</td>
+    <td class="right">${bytes(machine.last_bytes)}</td>
+    <td class="right">${bytes(machine.mean_bytes)}</td>
+    <td class="right">${duration(machine.mean_seconds)}</td>
+    <td class="right">${machine.within_percent === null ? NONE : `within ${Math.ceil(machine.within_percent)} %`}</td>
+  </tr>`;
+}
+
+/** The job that runs now, as far as it is. */
+const Now = ({ job }) => html`<a class="now-link" href=${jobLink(job.id)} title=${job.id}>
+  <span class="state ${job.status}"><${Symbol} state=${job.status} /><span class="unseen">${job.status}</span></span>
+  <${Bar} subject=${job} state=${job.status} label=${job.vm_name} />
+  <span>${percent(job.progress_percent)}</span>
+</a>`;
