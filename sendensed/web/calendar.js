@@ -143,7 +143,7 @@ class Grid extends Component {
             const told = new Map(machine.days.map((one) => [one.day, one]));
             return html`<tr key=${machine.name}>
               <th scope="row" class="machine">
-                <a class="cut" href=${machineLink(machine.name)} title=${machine.name}><bdi>${machine.name}</bdi></a>
+                <a class="cut" data-row href=${machineLink(machine.name)} title=${machine.name}><bdi>${machine.name}</bdi></a>
               </th>
               ${days.map((date, column) => {
                 const one = told.get(date);

@@ -2,27 +2,16 @@
  * Estimate: when a job will be done, how sure that is, and what was said before. Words only; no DOM.
  */
 
-import { clock, duration, moment, when } from "./format.js";
-import { timeLeft } from "./words.js";
-
-/**
- * `{at, low, high}`: when an active job will be done, and between when and when four of five such runs are. Milliseconds;
- * null where the hub has no estimate.
- */
-export function finish(job) {
-  const heard = moment(job.last_telemetry_at);
-  if (heard === null || !(job.eta_seconds > 0)) return null;
-  const from = (seconds) => (seconds === null || seconds === undefined ? null : heard + seconds * 1000);
-  return { at: from(job.eta_seconds), low: from(job.eta_low_seconds), high: from(job.eta_high_seconds) };
-}
+import { clock, daytime, duration } from "./format.js";
+import { finish, timeLeft } from "./words.js";
 
 /** `done 05:52 (in 1 h 12 min), between 05:40 and 06:10`; why there is no estimate, where there is none. */
 export function finishText(job, now) {
   const found = finish(job);
-  if (found === null) return `time left: ${timeLeft(job).text}`;
+  if (found.at === null) return `time left: ${timeLeft(job).text}`;
   const isSoon = found.at - now < 600_000;
-  const short = (at) => (isSoon ? clock(at) : when(at, now).replace(/^(\d\d:\d\d):\d\d$/, "$1"));
-  const range = found.low === null ? "" : `, between ${short(found.low)} and ${short(found.high)}`;
+  const short = (at) => (isSoon ? clock(at) : daytime(at, now));
+  const range = found.low === found.high ? "" : `, between ${short(found.low)} and ${short(found.high)}`;
   return `done ${short(found.at)} (in ${duration((found.at - now) / 1000)})${range}`;
 }
 

@@ -2,17 +2,18 @@
  * Machine page: one machine: how its runs went, how large they were, what runs now, and all of them page by page.
  */
 
-import { Answer, failure, Shown } from "./answer.js";
+import { Answer, Shown } from "./answer.js";
+import { Bar, Disks } from "./bars.js";
+import { finishText } from "./estimate.js";
 import { averageSpeed, successText } from "./fleet-words.js";
-import { age, bytes, count, duration, moment, NONE } from "./format.js";
+import { age, bytes, count, duration, moment, NONE, percent } from "./format.js";
 import { Component, html, Said, State, Time } from "./html.js";
-import { JobTable } from "./job-row.js";
 import { isActive } from "./jobs.js";
 import { Pager } from "./paging.js";
 import { address, jobLink } from "./router.js";
 import { HUB, readCommand } from "./shell.js";
 import { Sizes } from "./sizes.js";
-import { took, verdict } from "./words.js";
+import { amount, pace, took, totalKind, trouble, verdict } from "./words.js";
 
 const LIMIT = 50;
 /** Runs of the days that a reader came for from the calendar. */
@@ -111,8 +112,28 @@ function Running({ jobs, now }) {
   return html`<section id="running-now" class=${jobs.length ? "" : "none"}>
     <h3>Running now</h3>
     ${jobs.length === 0 && html`<p class="quiet">Nothing of this machine runs.</p>`}
-    ${jobs.length > 0 && html`<div class="tables"><${JobTable} jobs=${jobs} label="Running now" now=${now} /></div>`}
+    ${jobs.map((job) => html`<${Live} key=${job.id} job=${job} now=${now} />`)}
   </section>`;
+}
+
+/** One active job, as the feed tells it. */
+function Live({ job, now }) {
+  const { done, of } = amount(job);
+  const note = trouble(job, now);
+  return html`<div class="live-job">
+    <div class="live-line">
+      <${State} state=${job.status} />
+      <a class="strong wrap" data-row href=${jobLink(job.id)}><bdi>${job.id}</bdi></a>
+      <bdi class="soft wrap">${job.current_phase}</bdi>
+      <span class="big">${percent(job.progress_percent)}</span>
+      <span>${done} ${of} ${totalKind(job)}</span>
+      <span>${pace(job)}</span>
+      <span>${finishText(job, now)}</span>
+    </div>
+    <${Bar} subject=${job} state=${job.status} label=${job.id} />
+    <${Disks} job=${job} />
+    ${note && html`<p class="worry"><bdi class="wrap">${note}</bdi></p>`}
+  </div>`;
 }
 
 /** The runs of the days in the address, for whoever comes from the calendar. */
@@ -151,7 +172,7 @@ const Run = ({ job, now }) => html`<tbody class=${job.status}>
   <tr>
     <td><${State} state=${job.status} /></td>
     <td><${Time} at=${moment(job.created_at)} now=${now} /></td>
-    <th scope="row"><a class="cut" href=${jobLink(job.id)} title=${job.id}><bdi>${job.id}</bdi></a></th>
+    <th scope="row"><a class="cut" data-row href=${jobLink(job.id)} title=${job.id}><bdi>${job.id}</bdi></a></th>
     <td><${Said} text=${[job.job_type, job.backup_type].filter(Boolean).join(", ")} /></td>
     <td class="right">${bytes(job.bytes_transferred)}</td>
     <td class="right">${took(job, now)}</td>

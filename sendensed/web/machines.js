@@ -96,7 +96,7 @@ function Row({ machine, job, now }) {
   const [good, last] = [moment(machine.last_success_at), moment(machine.last_run_at)];
   const worry = machineWorry(machine, now);
   return html`<tr>
-    <th scope="row"><a class="cut strong" href=${machineLink(machine.name)} title=${machine.name}><bdi>${machine.name}</bdi></a></th>
+    <th scope="row"><a class="cut strong" data-row href=${machineLink(machine.name)} title=${machine.name}><bdi>${machine.name}</bdi></a></th>
     <td class="now">${job ? html`<${Now} job=${job} />` : html`<span class="soft">${NONE}</span>`}</td>
     <td class="right ${worry ? "worry" : ""}">
       ${worry && html`<${Symbol} state="failed" />${" "}`}
