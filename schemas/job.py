@@ -13,6 +13,8 @@ EtaBasis = Literal["run", "history"]
 
 ACTIVE: frozenset[str] = frozenset({"pending", "running", "stalled"})
 """States of a job that may still be heard of."""
+ENDED: frozenset[str] = frozenset({"completed", "failed", "cancelled"})
+"""States of a job that is over."""
 
 
 class DiskView(msgspec.Struct, frozen=True, gc=False):

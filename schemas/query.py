@@ -73,6 +73,15 @@ class CalendarQuery(msgspec.Struct, frozen=True):
     q: Annotated[_Text, Meta(description="a part of the name, A to Z in capitals or not")] = ""
 
 
+class BadgeQuery(msgspec.Struct, frozen=True):
+    """Of `/api/v1/badge.svg` and `/api/v1/badge.json`."""
+
+    label: Annotated[str, Meta(max_length=60, description="the words on the left")] = ""
+    type: _JobType | None = None
+    machine: Annotated[_Text, Meta(description="of this machine")] | None = None
+    appliance: Annotated[_Text, Meta(description="sent by this appliance")] | None = None
+
+
 class FeedQuery(msgspec.Struct, frozen=True):
     """Of the live feed, `/api/v1/feed`."""
 

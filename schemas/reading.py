@@ -159,6 +159,15 @@ class Summary(msgspec.Struct, frozen=True):
     last_telemetry_at: datetime | None
 
 
+class Badge(msgspec.Struct, frozen=True):
+    """The answer of `/api/v1/badge.json`: what shields.io and others of its kind draw."""
+
+    label: str
+    message: str
+    color: str
+    schema_version: int = msgspec.field(default=1, name="schemaVersion")
+
+
 class Figures(msgspec.Struct, frozen=True):
     """What a hub measures of itself, over the last minutes; null where there was nothing to measure.
 

@@ -16,6 +16,7 @@ from sendensed.core.auth import Caller
 from sendensed.environment import Environment
 from sendensed.net.access import Access
 from sendensed.net.assets import Assets
+from sendensed.net.badge import Badges
 from sendensed.net.control import Control
 from sendensed.net.described import Described
 from sendensed.net.feed import Feed
@@ -67,6 +68,7 @@ class Routes:
             *Control(receiver, self._refuse).routes,
             *Reading(store, archive, hearing, settings.history).routes,
             *Fleet(archive, hearing).routes,
+            *Badges(archive, hearing).routes,
             *Feed(notifier, fanout, hearing, settings.feed, hub, self._refuse, access).routes,
             *Health(
                 hearing,
