@@ -31,12 +31,17 @@ sendensed/web/vendor/.ready: sendensed/web/package-lock.json .ci/build-web | .ve
 
 web: sendensed/web/vendor/.ready
 
+# What the page's tests need besides.
+sendensed/web/node_modules/.test: sendensed/web/vendor/.ready
+	@.ci/build-web --test
+	@touch $@
+
 # DEMO_ARGS="--once --json" runs it unthrottled and prints one JSON object.
 demo: .venv/runtime web
 	@.ci/apt-install mkfs.ext4=e2fsprogs
 	@$(BIN)/sendensed demo $(DEMO_ARGS)
 
-test: .venv/test web
+test: .venv/test sendensed/web/node_modules/.test
 	@.ci/apt-install mkfs.ext4=e2fsprogs curl=curl chromium=chromium promtool=prometheus \
 	    nbdkit=nbdkit qemu-nbd=qemu-utils pgrep=procps nbdcopy=libnbd-bin openssl=openssl systemd-analyze=systemd \
 	    zsh=zsh fish=fish
@@ -45,7 +50,7 @@ test: .venv/test web
 # The wire and the decisions are covered to the last branch by their own tests.
 CORES := tests/schemas tests/sendensed/core tests/clientd/core
 
-check: .venv/test web
+check: .venv/test sendensed/web/node_modules/.test
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy

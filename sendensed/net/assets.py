@@ -1,8 +1,12 @@
 """Assets: the dashboard's files, read once at the start and served from memory."""
 
+import gzip
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
+
+import msgspec
 
 from sendensed.net.http import Headers, Request, Response, fault
 from sendensed.net.route import Route
@@ -55,13 +59,30 @@ class Assets:
         return self._answer(request, name)
 
     def _answer(self, request: Request, name: str) -> Response:
-        content, kind, tag = self._files[name]
-        headers = (*_HEADERS, ("ETag", tag))
+        asset = self._files[name]
+        # A browser says gzip plainly or not at all; what else may be said (gzip;q=0) gets the plain file.
+        packed = "gzip" in request.headers.get("accept-encoding", "").replace(" ", "").split(",")
+        tag = f'"{asset.hash}{"-gzip" if packed else ""}"'
+        headers = (*_HEADERS, ("Vary", "Accept-Encoding"), ("ETag", tag))
         if request.headers.get("if-none-match") == tag:
             return Response(304, headers=headers)
-        return Response(200, content, kind, headers)
+        if packed:
+            return Response(200, _packed(asset.content), asset.kind, (*headers, ("Content-Encoding", "gzip")))
+        return Response(200, asset.content, asset.kind, headers)
 
 
-def _asset(path: Path) -> tuple[bytes, str, str]:
+class _Asset(msgspec.Struct, frozen=True):
+    content: bytes
+    kind: str
+    hash: str
+
+
+def _asset(path: Path) -> _Asset:
     content = path.read_bytes()
-    return content, _KINDS[path.suffix], f'"{hashlib.sha256(content).hexdigest()[:32]}"'
+    return _Asset(content, _KINDS[path.suffix], hashlib.sha256(content).hexdigest()[:32])
+
+
+@cache
+def _packed(content: bytes) -> bytes:
+    """Packed when it is first asked for: a millisecond for the largest."""
+    return gzip.compress(content, mtime=0)

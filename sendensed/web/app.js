@@ -26,6 +26,8 @@ import { announcement } from "./words.js";
 const LOOK_EVERY = 500;
 /** A window that is not seen gets no animation frames; its title is still kept true. */
 const UNSEEN_PAINT_AFTER = 1_000;
+/** After a painting the window rests for so many times as long as it took, so that it stays quick for its user. */
+const REST = 3;
 
 const root = document.getElementById("app");
 const spoken = document.getElementById("spoken");
@@ -38,6 +40,7 @@ let healthOf = "";
 let session = null;
 let recalledAfter = 0;
 let isPainting = false;
+let restsUntil = 0;
 
 function changed() {
   // What the health says may differ for each connection, and when the hub loses or finds its database.
@@ -73,18 +76,22 @@ async function recall() {
 function paint() {
   if (isPainting) return;
   isPainting = true;
-  if (document.hidden) setTimeout(draw, UNSEEN_PAINT_AFTER);
-  else requestAnimationFrame(draw);
+  const wait = document.hidden ? UNSEEN_PAINT_AFTER : restsUntil - performance.now();
+  if (wait <= 0) requestAnimationFrame(draw);
+  else setTimeout(() => (document.hidden ? draw() : requestAnimationFrame(draw)), wait);
 }
 
 function draw() {
   isPainting = false;
+  const began = performance.now();
   const now = time.hubNow();
   const groups = group(feed.jobs.byId.values(), now);
   speak(feed.news.splice(0));
   document.title = title(groups, feed.state === "lost");
   showIcon(icon, groups.counts);
   render(html`<${App} groups=${groups} now=${now} route=${parse(location.hash)} />`, root);
+  const ended = performance.now();
+  restsUntil = ended + REST * (ended - began);
 }
 
 /** Tells changes of state to screen readers, politely. */

@@ -30,7 +30,7 @@ export class Archive {
 
   /** Makes `query` the one asked for; `eager` asks at once for the first page, without a click. */
   turnTo(query, eager) {
-    const key = finishedAddress(query) + (query.range ?? "");
+    const key = JSON.stringify(query);
     if (key === this.#key) return;
     clearTimeout(this.#timer);
     this.#key = key;

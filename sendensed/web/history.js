@@ -9,6 +9,8 @@ import { moment } from "./format.js";
 
 /** Questions at the same time. */
 const AT_ONCE = 2;
+/** Milliseconds that jobs have to stay on the screen before they are asked for: nobody reads what flies by. */
+const REST = 400;
 /** About so many points over a whole run. */
 const POINTS = 300;
 
@@ -17,14 +19,20 @@ export class History {
   #wanted = [];
   #asked = new Set();
   #asking = 0;
+  #since = 0;
+  #shown = "";
 
   /** `traces` are given what comes. */
   constructor(traces) {
     this.#traces = traces;
   }
 
-  /** Says which jobs are on the screen. */
-  see(jobs) {
+  /** Says which jobs are on the screen at the moment `at`, a few times a second. */
+  see(jobs, at) {
+    const shown = `${jobs[0]?.id}\n${jobs.at(-1)?.id}`;
+    if (shown !== this.#shown) this.#since = at;
+    this.#shown = shown;
+    if (at - this.#since < REST) return;
     this.#wanted = jobs.filter((job) => job.started_at !== null && !this.#asked.has(keyOf(job)));
     this.#ask();
   }

@@ -3,7 +3,7 @@
  */
 
 import { Bar, Disks } from "./bars.js";
-import { age, clock, daytime, moment, NONE, percent, speed, stamp } from "./format.js";
+import { age, clock, daytime, duration, moment, NONE, percent, speed, stamp } from "./format.js";
 import { Component, html, Said, State, Time } from "./html.js";
 import { isActive } from "./jobs.js";
 import { jobLink } from "./router.js";
@@ -97,15 +97,14 @@ function since(time, now) {
 
 /** When it ends as a clock, how long that is, and between when and when four of five end; or why nobody knows. */
 function Finish({ job, now }) {
-  const left = timeLeft(job);
   const { at, low, high } = finish(job);
-  if (at === null) return html`<td class="left-column reason">${left.text}</td>`;
+  if (at === null) return html`<td class="left-column reason">${timeLeft(job).text}</td>`;
   const isSoon = at - now < SOON;
   const shown = (moment) => (isSoon ? clock(moment) : daytime(moment, now));
   const range = low === high ? "" : `${shown(low)} to ${shown(high)}`;
   return html`<td class="left-column" title=${range && `four of five end within ${range}`}>
     <${Time} at=${at} now=${now} text=${shown(at)} />
-    <small>${isSoon ? `${left.text} left` : range}</small>
+    <small>${isSoon ? `${duration(Math.max(at - now, 0) / 1000)} left` : range}</small>
   </td>`;
 }
 

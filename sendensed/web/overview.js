@@ -5,7 +5,6 @@
 import { Archive } from "./archive.js";
 import { FilterBar } from "./filter-bar.js";
 import { isNarrow, sorted, turned, wants, widened } from "./filter.js";
-import { History } from "./history.js";
 import { Component, html } from "./html.js";
 import { parse } from "./router.js";
 import { Steady } from "./steady.js";
@@ -17,7 +16,6 @@ const hub = new URL(".", document.baseURI).href.replace(/\/$/, "");
 /** All tables of `groups` (see groups.js), or the next command where there is no job at all. */
 export class Overview extends Component {
   #archive = new Archive(() => this.setState({}));
-  #history = new History(this.props.feed.jobs.traces);
   #orders = { attention: new Steady(), running: new Steady(), recent: new Steady() };
 
   componentWillUnmount() {
@@ -39,7 +37,6 @@ export class Overview extends Component {
       now,
       query,
       traces: feed.jobs.traces,
-      history: this.#history,
       turn: (column) => set((asked) => turned(asked, column)),
     };
     const none = (text) => (narrow ? "None of these match the filters." : text);

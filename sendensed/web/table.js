@@ -4,6 +4,7 @@
 
 import { Component, html } from "./html.js";
 import { isSort } from "./filter.js";
+import { History } from "./history.js";
 import { ageOf, COLUMNS, hasNote, JobRow } from "./job-row.js";
 import { PAINT_ALL, visible } from "./virtual.js";
 
@@ -12,11 +13,12 @@ const ROW = 46;
 const NOTE = 22;
 
 /**
- * `ended` names the columns for jobs that are over; `now` is the hub's time; `traces` and `history` hold their speeds; `query`
- * has the order, `turn(column)` asks for another.
+ * `ended` names the columns for jobs that are over; `now` is the hub's time; `traces` hold their speeds; `query` has the order,
+ * `turn(column)` asks for another.
  */
 export class JobTable extends Component {
   #table = null;
+  #history = new History(this.props.traces);
   #row = ROW;
   #note = NOTE;
   #top = 0;
@@ -40,6 +42,7 @@ export class JobTable extends Component {
   /** Looks where the table stands; returns whether other rows than those painted have to be. */
   #measure() {
     const { jobs } = this.props;
+    if (jobs.length <= PAINT_ALL) return false;
     const before = this.#window(jobs);
     this.#row = this.#table.querySelector("tbody.job > tr:first-child")?.getBoundingClientRect().height || ROW;
     this.#note = this.#table.querySelector("tbody.job > .note")?.getBoundingClientRect().height || NOTE;
@@ -54,10 +57,10 @@ export class JobTable extends Component {
     return visible(heights, this.#top, innerHeight);
   }
 
-  render({ jobs, label, now, ended = false, traces, history, query, turn }) {
+  render({ jobs, label, now, ended = false, traces, query, turn }) {
     const { from, to, above, below } = this.#window(jobs);
     const painted = jobs.slice(from, to);
-    if (!ended) history.see(painted);
+    if (!ended) this.#history.see(painted, now);
     return html`<table class=${jobs.length > PAINT_ALL ? "long" : ""} aria-label=${label} aria-rowcount=${jobs.length + 1} ref=${(node) => (this.#table = node)}>
       <thead>
         <tr aria-rowindex="1">

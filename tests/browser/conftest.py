@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
+from tests.browser import stage as stages
 from tests.browser.stage import Stage
 
 CHROMIUM_ARGUMENTS = [
@@ -20,6 +21,8 @@ CHROMIUM_ARGUMENTS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+README = Path(__file__).parents[2] / "README.md"
+DOCS = README.parent / "docs"
 expect.set_options(timeout=15_000)
 WATCH = """
 window.violations = [];
@@ -87,6 +90,25 @@ def stage(page: Page) -> Stage:
 
 
 @pytest.fixture
+def axe():
+    """`axe(page)`: what axe-core finds wrong for people with other senses, as lines; as strict as WCAG AA."""
+    script = (stages.WEB / "node_modules" / "axe-core" / "axe.min.js").read_text()
+
+    def found(shown: Page) -> list[str]:
+        shown.evaluate(script)
+        return shown.evaluate(
+            """async () => {
+                const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+                const { violations } = await axe.run({ runOnly: rules });
+                const line = (rule) => (node) => `${rule.impact} ${rule.id}: ${node.html}`;
+                return violations.flatMap((rule) => rule.nodes.map(line(rule)));
+            }"""
+        )
+
+    return found
+
+
+@pytest.fixture
 def shoot(request, tmp_path):
     """`shoot(page, name)` keeps a picture: among the test's files, or in `shots/` where SENDENSE_SHOTS is set."""
     kept = Path(__file__).parent / "shots" if os.environ.get("SENDENSE_SHOTS") else tmp_path
@@ -94,5 +116,21 @@ def shoot(request, tmp_path):
 
     def take(shown: Page, name: str) -> None:
         assert shown.screenshot(path=kept / f"{name}.png", full_page=True, animations="disabled")
+
+    return take
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """`picture(page, name)` takes one of the screenshots that the documents show.
+
+    They are written anew where SENDENSE_SHOTS is set, and else taken all the same but thrown away.
+    """
+    kept = DOCS / "screenshots" if os.environ.get("SENDENSE_SHOTS") else tmp_path
+    kept.mkdir(exist_ok=True)
+
+    def take(shown: Page, name: str) -> None:
+        assert shown.screenshot(path=kept / f"{name}.png", animations="disabled")
+        assert f"screenshots/{name}.png" in "".join(path.read_text() for path in [README, *DOCS.glob("*.md")])
 
     return take

@@ -19,8 +19,8 @@ PATIENCE = 30.0
 """Seconds that a hub may take to start or to stop."""
 CONFIG = """
 [reaper]
-stall_after = 5.0
-fail_after = 600.0
+stall_after = {stall_after}
+fail_after = {fail_after}
 period = 0.5
 [feed]
 heartbeat = 0.5
@@ -28,19 +28,34 @@ heartbeat = 0.5
 
 
 class Hub:
-    """One hub; after `kill` it can be started again at the same address, with the same state."""
+    """One hub; after `kill` it can be started again at the same address, with the same state.
 
-    def __init__(self, directory: Path) -> None:
+    Open to everybody unless it is `guarded`; `stall_after` and `fail_after` are seconds of silence;
+    `settings` are more tables of its configuration.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        guarded: bool = False,
+        stall_after: float = 5.0,
+        fail_after: float = 600.0,
+        settings: str = "",
+    ) -> None:
         self._directory = directory
+        self._guarded = guarded
         self._listen = "127.0.0.1:0"
         self._process: subprocess.Popen[str] | None = None
         self.address = ""
-        (directory / "hub.toml").write_text(CONFIG)
+        limits = CONFIG.format(stall_after=stall_after, fail_after=fail_after)
+        (directory / "hub.toml").write_text(limits + settings)
 
     def start(self) -> None:
         """Returns when it listens."""
-        command = [sys.executable, "-m", "sendensed", "serve", "--open", "--listen", self._listen]
-        command += ["--state-dir", str(self._directory / "state"), "--config", str(self._directory / "hub.toml")]
+        command = [sys.executable, "-m", "sendensed", "serve", "--listen", self._listen]
+        command += [] if self._guarded else ["--open"]
+        command += ["--state-dir", str(self.state), "--config", str(self._directory / "hub.toml")]
         with (self._directory / "hub.log").open("a") as log:
             self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
         assert self._process.stdout is not None
@@ -73,11 +88,25 @@ class Hub:
         with urllib.request.urlopen(self.address + path, timeout=PATIENCE) as answer:
             return json.load(answer)
 
+    def token(self, action: str, *words: str) -> str:
+        """What `sendensed token` prints, on the state of this hub."""
+        command = [sys.executable, "-m", "sendensed", "token", action, "--state-dir", str(self.state), *words]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True)
+        return done.stdout.strip()
+
+    @property
+    def state(self) -> Path:
+        """Where it keeps what outlives it, the tokens of its first start among that."""
+        return self._directory / "state"
+
     def send(self, job_id: str, kind: str = "backup", **body: Any) -> None:
         """Posts one update of the job; again where a hub that gets no time of the machine says to come back."""
         address = f"{self.address}/api/v1/telemetry/{kind}/{quote(job_id, safe='')}"
         content = json.dumps(body).encode()
         request = urllib.request.Request(address, content, {"Content-Type": "application/json"})
+        if self._guarded:
+            token = (self.state / "appliance-1.token").read_text().strip()
+            request.add_header("Authorization", f"Bearer {token}")
         until = time.monotonic() + PATIENCE
         while True:
             try:
@@ -103,11 +132,11 @@ def disk(index: int, percent: float, **said: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def running() -> Iterator[Hub]:
-    """A hub in a directory of its own; at the end both are gone."""
+def running(**said: Any) -> Iterator[Hub]:
+    """A hub, such as `Hub` is told, in a directory of its own; at the end both are gone."""
     with TemporaryDirectory(prefix="sendense-browser-") as directory:
         Path(directory).chmod(0o755)  # run as root, the database server is another user's
-        hub = Hub(Path(directory))
+        hub = Hub(Path(directory), **said)
         hub.start()
         try:
             yield hub

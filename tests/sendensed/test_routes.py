@@ -1,5 +1,6 @@
 """Routes: every address of the hub, who may ask it from where, and its sentences."""
 
+import gzip
 import json
 
 import msgspec
@@ -339,6 +340,22 @@ async def test_the_page_and_its_files_are_served_under_a_strict_policy(autojump_
     assert (await hub.ask("GET", "/assets/vendor/preact.js")).content_type == "text/javascript; charset=utf-8"
     for name in ("secret.txt", "index.html", "..%2Fapp.js", "none.js"):
         assert await hub.refused("GET", f"/assets/{name}") == (404, "not_found")
+
+
+async def test_files_go_out_packed_to_who_says_that_he_unpacks_them(autojump_clock, tmp_path):
+    (tmp_path / "app.js").write_text("let a;\n" * 1_000)
+    hub = Hub(assets=Assets(tmp_path))
+    plain = await hub.ask("GET", "/assets/app.js")
+    for said in ("br", "gzip;q=0", "x-gzip"):
+        assert (await hub.ask("GET", "/assets/app.js", accept_encoding=said)).body == plain.body
+    packed = await hub.ask("GET", "/assets/app.js", accept_encoding="br, gzip, deflate")
+    assert gzip.decompress(packed.body) == plain.body
+    tags = [dict(answer.headers)["ETag"] for answer in (plain, packed)]
+    assert tags[0] != tags[1]
+    assert ("Content-Encoding", "gzip") in packed.headers
+    for tag, status in zip(tags, (200, 304), strict=True):
+        again = await hub.ask("GET", "/assets/app.js", accept_encoding="gzip", if_none_match=tag)
+        assert (again.status, dict(again.headers)["Vary"]) == (status, "Accept-Encoding")
 
 
 async def test_a_page_that_was_not_built_says_how_to_build_it(autojump_clock, tmp_path):
