@@ -23,7 +23,9 @@ CHROMIUM_ARGUMENTS = [
 ]
 README = Path(__file__).parents[2] / "README.md"
 DOCS = README.parent / "docs"
-expect.set_options(timeout=15_000)
+PATIENCE = 30_000
+"""Milliseconds until something that has not come will not come, on a machine that has much else to do."""
+expect.set_options(timeout=PATIENCE)
 WATCH = """
 window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => {
@@ -64,7 +66,7 @@ def page(browser: Browser):
         reduced_motion="reduce",
         timezone_id="Europe/Berlin",
     )
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(PATIENCE)
     context.add_init_script(WATCH)
     opened = context.new_page()
     complaints: list[str] = []

@@ -4,6 +4,7 @@ For what a real hub shows only when it is in trouble, and for a clock that the t
 """
 
 import json
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -22,6 +23,8 @@ POLICY = (
 KINDS = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
 MIB = 2**20
 GIB = 2**30
+PATIENCE = 30.0
+"""Seconds that the page may take to come to something."""
 
 
 def at(seconds: float = 0) -> str:
@@ -111,12 +114,11 @@ class Stage:
 
     def until(self, is_so: Callable[[], bool]) -> None:
         """Lets time pass, on both clocks, until it is so: the page has had its answers and painted them."""
-        for _ in range(200):
-            if is_so():
-                return
+        deadline = time.monotonic() + PATIENCE
+        while not is_so():
+            assert time.monotonic() < deadline, "the page never came to it"
             self.page.wait_for_timeout(20)
             self.pass_time(0.1)
-        raise AssertionError("the page never came to it")
 
     def greet(self, jobs: list[dict[str, Any]] | None = None, sequence: int = 10, **said: Any) -> None:
         """Hello, a snapshot of the jobs, a tick; and the page paints them."""

@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from urllib.parse import quote
 
 from playwright.sync_api import Page, expect
 
@@ -177,3 +178,24 @@ def test_a_page_whose_scripts_are_missing_says_so_after_a_while(page: Page):
     expect(excuse).to_be_hidden()
     excuse.evaluate("(text) => text.getAnimations().forEach((wait) => wait.finish())")
     expect(excuse).to_be_visible()
+
+
+PAYLOAD = "<img src=x onerror=pwned=1><script>pwned=1</script>\"'><svg onload=pwned=1> \u202eabc"
+
+
+def test_a_payload_in_every_field_that_is_shown_is_text_and_nothing_else(stage: Stage, page: Page):
+    words = ("vm_name", "backup_type", "job_type", "current_phase", "total_kind", "error_message", "sender")
+    said = dict.fromkeys((*words, "appliance", "eta_reason", "closed_by", "heard_by"), PAYLOAD)
+    disks = [disk(index, 10.0, status=PAYLOAD, error_message=PAYLOAD) for index in range(2)]
+    states = ("running", "pending", "stalled", "failed", "completed", PAYLOAD)
+    jobs = [job(f"{PAYLOAD}{state}", status=state, disks=disks, completed_at=at(-60), **said) for state in states]
+    stage.health.update(hub=PAYLOAD, version=PAYLOAD, database=PAYLOAD, ready=False, reasons=[PAYLOAD])
+    page.route("**/api/v1/session", lambda route: route.fulfill(json={"name": PAYLOAD, "role": PAYLOAD}))
+    stage.open(f"/#/?type={quote(PAYLOAD)}&appliance={quote(PAYLOAD)}&q={quote(PAYLOAD)}&sort={quote(PAYLOAD)}")
+    stage.greet(jobs)
+    alarm = {"kind": PAYLOAD, "since": at(), "raised_by": PAYLOAD, "detail": PAYLOAD}
+    stage.say("tick", time=at(), ready=False, alarms=[alarm])
+    stage.until(lambda: page.locator("tbody.job").count() == len(jobs) and page.locator(".account").count() == 1)
+    expect(page.locator(".notice.alarm")).to_contain_text(PAYLOAD)
+    assert page.locator("img, #app script, [onload], [onerror]").count() == 0
+    assert page.evaluate("window.pwned") is None
