@@ -32,7 +32,8 @@ def run(machine: str, share: float, left: int, **said) -> dict:
 
 def ended(machine: str, minutes: int, **said) -> dict:
     """A backup that ended so many minutes ago."""
-    return run(machine, 100.0, 0, status="completed", completed_at=at(-60 * minutes), closed_by="sender", **said)
+    times = {"started_at": at(-127 * minutes), "completed_at": at(-60 * minutes)}
+    return run(machine, 100.0, 0, status="completed", closed_by="sender", **times, **said)
 
 
 JOBS = [
