@@ -186,6 +186,7 @@ DISKS: Kind[DiskView] = Kind(
         Column("PROGRESS", lambda disk, now: words.bar(disk.progress_percent)),
         Column("DONE", lambda disk, now: words.percent(disk.progress_percent), right=True),
         Column("BYTES", lambda disk, now: words.of_total(disk.bytes_transferred, disk.total_bytes), right=True),
+        Column("WAITS-FOR", lambda disk, now: words.plain(disk.bottleneck)),
         Column("ERROR", lambda disk, now: words.plain(disk.error_message or "")),
     ),
     lambda disk: str(disk.disk_index),

@@ -24,6 +24,7 @@ _COMMANDS = (
     ("appliances", "list appliances: version, last heard, clock, what waits there"),
     ("cancel", "ask jobs to stop"),
     ("export", "write all that the hub knows of a job into one file"),
+    ("replay", "show the page as it was, from an exported file"),
     ("completion", "print a completion script for a shell"),
     ("token", "make, list, change and revoke tokens"),
 )
