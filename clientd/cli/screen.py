@@ -1,14 +1,19 @@
 """Screen: one line on the terminal that shows how far the job is, below the log lines.
 
-transferring   41.2 %   3.1 of 7.5 GiB   212.4 MiB/s   read
+transferring  ━━━━╸───────  41.2 %   3.1 GiB / 7.5 GiB   212.4 MiB/s   read
+
+It looks as the hub's own commands do.
 """
 
+import os
 from contextlib import suppress
 
 from clientd.logs import Stream
 from schemas.telemetry import TelemetryBody
 
 _CLEAR = "\r\x1b[K"
+_BAR = 12
+"""Signs of the bar: with it the line fits a terminal of 80 columns."""
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
@@ -28,7 +33,7 @@ class Screen:
         line = status_line(body)
         if self._terminal and line != self._line:
             self._line = line
-            self._draw(_CLEAR + line)
+            self._draw(_CLEAR + self._fitting())
 
     def done(self) -> None:
         """Takes the line away for good."""
@@ -43,7 +48,15 @@ class Screen:
 
     def write(self, text: str) -> int:
         """Writes whole log lines above the status line."""
-        return self._stream.write(f"{_CLEAR}{text}{self._line}" if self._line else text)
+        return self._stream.write(f"{_CLEAR}{text}{self._fitting()}" if self._line else text)
+
+    def _fitting(self) -> str:
+        """The line, no longer than the terminal is wide: what wraps could not be taken away again."""
+        try:
+            columns = os.get_terminal_size(2).columns
+        except OSError:
+            return self._line
+        return self._line[: columns - 1] if columns else self._line
 
     def flush(self) -> None:
         """Of the stream."""
@@ -56,12 +69,18 @@ class Screen:
 
 def status_line(body: TelemetryBody) -> str:
     """The line for this body; at its end what the disks under way wait for most."""
-    done, whole = body.bytes_transferred or 0, body.total_bytes
-    of = f" of {size(whole)}" if whole is not None else ""
+    done, whole, percent = body.bytes_transferred or 0, body.total_bytes, body.progress_percent or 0.0
+    of = f" / {size(whole)}" if whole is not None else ""
     speed = f"{size(body.transfer_speed_bps or 0)}/s"
-    line = f"{body.current_phase:13} {body.progress_percent or 0:5.1f} %   {size(done)}{of}   {speed}"
+    line = f"{body.current_phase:13} {bar(percent)} {percent:5.1f} %   {size(done)}{of}   {speed}"
     slow = {disk.bottleneck: None for disk in body.disks or () if disk.status == "running" and disk.bottleneck}
     return f"{line}   {', '.join(slow)}" if slow else line
+
+
+def bar(percent: float) -> str:
+    """`━━━━╸───────`: full only at 100 %."""
+    halves = int(min(max(percent, 0.0), 100.0) / 100 * 2 * _BAR)
+    return ("━" * (halves // 2) + "╸" * (halves % 2)).ljust(_BAR, "─")
 
 
 def size(count: int) -> str:

@@ -51,7 +51,7 @@ def whole_terminal() -> Iterator[None]:
 def paint(lines: Sequence[Sequence[Span]]) -> None:
     """Draws a whole frame over the one before, in one write, so that nothing flickers."""
     shown = ["".join(terminal.paint(text, style) for text, style in line) for line in lines]
-    _write("\x1b[H" + "\x1b[K\r\n".join(shown) + "\x1b[K\x1b[J")
+    _write("\x1b[H" + "\x1b[K\n".join(shown) + "\x1b[K\x1b[J")
 
 
 def size() -> tuple[int, int]:

@@ -44,9 +44,9 @@ async def _run(hub: str, wanted: Selection, view: View, token: str | None) -> in
     async with trio.open_nursery() as nursery:
         nursery.start_soon(follow, hub, wanted.feed(), top.watched, SystemEnvironment(), top.on_news, token)
         await top.begun.wait()  # a hub that does not answer is said on the terminal as it was
+        await nursery.start(top.heed)
         with keys.whole_terminal():
             nursery.start_soon(top.listen)
-            nursery.start_soon(top.resize)
             code = await top.draw()
             nursery.cancel_scope.cancel()
     return code
@@ -95,9 +95,10 @@ class _Top:
                 self._view = view
             self._changed.set()
 
-    async def resize(self) -> None:
+    async def heed(self, *, task_status: trio.TaskStatus[None]) -> None:
         """Draws anew at once when the terminal's size changes; leaves in order when told to end."""
         with trio.open_signal_receiver(signal.SIGWINCH, signal.SIGTERM, signal.SIGHUP) as heard:
+            task_status.started()
             async for number in heard:
                 if number != signal.SIGWINCH:
                     self._leave(128 + number)

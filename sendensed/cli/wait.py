@@ -99,6 +99,8 @@ def status_line(watched: Watched) -> str:
     jobs = [job for job in watched.jobs.values() if job.status in ACTIVE]
     if watched.lost_at is not None:
         return f"live feed lost {words.duration(trio.current_time() - watched.lost_at)} ago; trying again"
+    if watched.sequence is None:
+        return "asking the hub"
     if len(jobs) != 1:
         return f"{len(jobs)} jobs to wait for"
     job = jobs[0]

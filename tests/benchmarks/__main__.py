@@ -7,7 +7,7 @@ import argparse
 import subprocess
 import sys
 
-NAMES = ("http", "save", "ingest", "fanout", "scale", "copy", "nbd", "page")
+NAMES = ("start", "http", "save", "ingest", "fanout", "scale", "copy", "nbd", "page")
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ BODY = TelemetryBody(
     transfer_speed_bps=200 * 2**20,
     progress_percent=37.5,
 )
-LINE = "transferring   37.5 %   3.0 GiB of 8.0 GiB   200.0 MiB/s"
+LINE = "transferring  ━━━━╸───────  37.5 %   3.0 GiB / 8.0 GiB   200.0 MiB/s"
 
 
 class Terminal(io.StringIO):
@@ -29,7 +29,10 @@ class Gone(Terminal):
 
 def test_the_line_tells_phase_progress_and_speed():
     assert screen.status_line(BODY) == LINE
-    assert screen.status_line(TelemetryBody(current_phase="starting")) == "starting        0.0 %   0 B   0 B/s"
+    assert (
+        screen.status_line(TelemetryBody(current_phase="starting"))
+        == "starting      ────────────   0.0 %   0 B   0 B/s"
+    )
 
 
 def test_the_line_ends_with_what_the_disks_under_way_wait_for():
@@ -43,6 +46,23 @@ def test_the_line_ends_with_what_the_disks_under_way_wait_for():
     assert screen.status_line(TelemetryBody(current_phase="transferring", disks=disks)).endswith(
         "/s   write, read"
     )
+
+
+def test_a_bar_is_full_at_the_end_alone():
+    assert [screen.bar(percent) for percent in (0.0, 4.2, 99.9, 100.0, 150.0)] == [
+        "────────────",
+        "╸───────────",
+        "━━━━━━━━━━━╸",
+        "━━━━━━━━━━━━",
+        "━━━━━━━━━━━━",
+    ]
+
+
+def test_a_line_that_would_wrap_is_cut(monkeypatch):
+    monkeypatch.setattr(screen.os, "get_terminal_size", lambda descriptor: screen.os.terminal_size((20, 5)))
+    terminal = Terminal()
+    Screen(terminal).show(BODY)
+    assert terminal.getvalue() == f"\r\x1b[K{LINE[:19]}"
 
 
 def test_sizes_are_binary():

@@ -41,7 +41,12 @@ class Terminal:
 
     @property
     def text(self) -> str:
-        return _ESCAPE.sub("", self.raw)
+        return self.plain(self.raw)
+
+    @staticmethod
+    def plain(drawn: str) -> str:
+        """Without what steers a terminal."""
+        return _ESCAPE.sub("", drawn)
 
     def resize(self, columns: int, lines: int, *, tell: bool = True) -> None:
         """The window becomes so large; the program is told by SIGWINCH."""

@@ -42,6 +42,8 @@ def test_a_stalled_job_is_given_up_only_where_that_is_asked_for():
 
 async def test_the_line_on_the_terminal_tells_how_far_one_job_is_and_how_many_several_are(mock_clock):
     watched = Watched()
+    assert wait.status_line(watched) == "asking the hub"
+    watched.sequence = 7
     watched.jobs = {
         "a": job("a", progress_percent=50.0, eta_seconds=90, total_bytes=2**30, bytes_transferred=2**29)
     }
