@@ -1,15 +1,19 @@
 """Main: the command line of sendensed. What a command needs is imported when it runs."""
 
+import errno
+import io
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
-from sendensed.cli import parser
+from sendensed.cli import parser, terminal
 from sendensed.errors import SendensedError
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
+_UNWRITABLE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO})
+"""What comes of a standard output whose reader, disk or terminal is gone."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -17,20 +21,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     A reader of standard output that went away ends it quietly.
     """
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - for the life of the process
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal that knows few signs is no reason to fail
+        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows few signs is no reason to fail
             stream.reconfigure(errors="replace")
     try:
         code = _run(arguments)
         sys.stdout.flush()
     except SendensedError as error:
-        sys.stderr.write(f"sendensed: {error}\n")
+        terminal.talk(f"sendensed: {error}")
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            raise
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # the interpreter would try again at its end
+        if error.errno == errno.EPIPE:
+            return 0
+        terminal.talk(f"sendensed: standard output cannot be written: {error.strerror}; part of it is missing")
+        return SendensedError.exit_code
     return code
 
 

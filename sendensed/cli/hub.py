@@ -82,11 +82,11 @@ class Hub:
         """Asks the job to stop."""
         return self._read(self._ask("POST", f"/api/v1/jobs/{_segment(job_id)}/cancel"), Stopping)
 
-    def machines(self) -> Iterator[MachineView]:
-        """All machines, by name."""
+    def machines(self, text: str = "") -> Iterator[MachineView]:
+        """All machines with this in their name, by name."""
         cursor = ""
         while True:
-            query = [("limit", str(_MACHINES)), *([("cursor", cursor)] if cursor else [])]
+            query = [("limit", str(_MACHINES)), ("q", text), *([("cursor", cursor)] if cursor else [])]
             answer = self.get("/api/v1/machines", query, MachineList)
             yield from answer.machines
             if not answer.next:

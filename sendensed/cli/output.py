@@ -1,7 +1,6 @@
 """Output: rows as a table, as JSON, or as bare names; what is foreign in them never steers a terminal."""
 
 import re
-import sys
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
@@ -139,7 +138,4 @@ def write(kind: Kind[T], rows: Sequence[T], now: Seen, form: str, *, headers: bo
         print("\n".join(table(kind, rows, now, wide=form == "wide", headers=headers)))
 
 
-def say(text: str) -> None:
-    """Talk, which goes to standard error: standard output is for data."""
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+say = terminal.talk

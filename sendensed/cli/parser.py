@@ -137,6 +137,7 @@ def _machines(command: Parser) -> None:
     options.hub(command)
     options.output(command)
     options.order(command, options.MACHINE_ORDERS, "machine")
+    command.add_argument("-q", metavar="TEXT", default="", help="only machines with this in their name")
 
 
 def _machine(command: Parser) -> None:

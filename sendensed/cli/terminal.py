@@ -1,7 +1,10 @@
-"""Terminal: what standard output is, and colour where it may be."""
+"""Terminal: what standard output is, colour where it may be, and foreign text without what steers it."""
 
 import os
+import re
 import sys
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 STYLES = {
     "pending": "2",
@@ -36,3 +39,14 @@ def paint(text: str, style: str) -> str:
     if not has_colour():
         numbers = [STYLES["chosen"]] if "chosen" in style.split() and is_live() else []
     return f"\x1b[{';'.join(numbers)}m{text}\x1b[0m" if numbers and text else text
+
+
+def plain(text: str) -> str:
+    """Foreign text without what would steer a terminal."""
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
+def talk(text: str) -> None:
+    """Lines on standard error: standard output is for data."""
+    sys.stderr.write("".join(f"{plain(line)}\n" for line in text.splitlines()))
+    sys.stderr.flush()

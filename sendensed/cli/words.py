@@ -1,17 +1,17 @@
 """Words: numbers, times and foreign text as a terminal shows them."""
 
-import re
 from datetime import UTC, datetime, timedelta
 
 from schemas.job import ACTIVE, JobView
+from sendensed.cli import terminal
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _REASONS = {
     "measuring": "measuring",
     "stalled": "stalled",
     "unknown_total": "total unknown",
     "finalizing": "finalizing",
 }
+plain = terminal.plain
 SYMBOLS = {
     "pending": "○",
     "running": "▶",
@@ -20,11 +20,6 @@ SYMBOLS = {
     "failed": "✗",
     "cancelled": "■",
 }
-
-
-def plain(text: str) -> str:
-    """Foreign text without what would steer a terminal."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def size(count: float) -> str:

@@ -110,6 +110,8 @@ def test_machines_and_a_machine_with_its_runs(command):
     said = command("machine", "web01")
     assert said.stdout.count("MACHINE") == 2
     assert said.stderr == "running now: sendensed watch web-1\n"
+    assert names(command("machines", "-o", "name", "-q", "EB0")) == ["web01"]
+    assert command("machines", "-q", "nothing").stderr == "no machine matches\n"
     assert "--runs N shows more" in command("machine", "web01", "--runs", "1").stderr
 
 
@@ -252,6 +254,26 @@ def test_a_reader_that_goes_away_is_no_error(hub, environment):
                 hub.send("web-1", status="running", bytes_transferred=number)
         assert (code, one.stderr.read()) == (0, b""), words
         one.stderr.close()
+
+
+def test_a_full_disk_or_no_standard_output_at_all_is_no_bug(command, hub, environment):
+    words = [sys.executable, "-m", "sendensed", "jobs", "-o", "json", "--hub", hub.address]
+    with open("/dev/full", "w") as full:
+        said = subprocess.run(
+            words, cwd=ROOT, env=environment, stdout=full, stderr=subprocess.PIPE, text=True, timeout=PATIENCE
+        )
+    assert said.returncode == 1
+    assert said.stderr == (
+        "sendensed: standard output cannot be written: No space left on device; part of it is missing\n"
+    )
+    closed = ["sh", "-c", 'exec "$@" >&- 2>&-', "sh", *words]
+    assert subprocess.run(closed, cwd=ROOT, env=environment, timeout=PATIENCE).returncode == 0
+
+
+def test_what_a_hub_says_of_an_error_steers_no_terminal(command):
+    said = command("job", "no\x1b[2Jsuch")
+    assert said.returncode == 6
+    assert said.stderr == "sendensed: no job has the id 'no\N{REPLACEMENT CHARACTER}[2Jsuch'\n"
 
 
 def test_cancel_is_asked_for_and_then_seen(command, hub):
