@@ -33,12 +33,14 @@ class Stream(Protocol):
 def configure(form: Form, stream: Stream, environment: Environment) -> None:
     """From here on all loggers write to `stream`. `auto` is text on a terminal and JSON elsewhere.
 
-    Each line has `time` (UTC), `level`, `event` and its values; a value of None is left out.
+    Each line has `time` (UTC), `level`, `event` and its values, among them those of the running job, which
+    structlog's context variables hold; a value of None is left out.
     """
     as_json = form == "json" or (form == "auto" and not stream.isatty())
 
     def stamp(_: object, level: str, said: Any) -> Entry:
         known = {key: value for key, value in said.items() if value is not None and key != "event"}
+        known = {**structlog.contextvars.get_contextvars(), **known}
         return {"time": codec.rfc3339(environment.wall()), "level": level, "event": said["event"], **known}
 
     structlog.configure(

@@ -45,8 +45,8 @@ from schemas.telemetry import TelemetryBody
 
 log = structlog.get_logger()
 
-_CHECKS = 4
-"""Looks at new jobs' disks at once; one that hangs keeps its place."""
+_CHECKS = 64
+"""Looks at new jobs' disks at once; one that hangs keeps its place, and must not take another job's."""
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -156,7 +156,11 @@ class _Attempt:
         self._stops.stop(reason)
 
     async def run(self, show: Callable[[TelemetryBody], None], ended: Callable[[], None]) -> None:
-        """A job that is cancelled lets go of its events: the next attempt has them in front of its own."""
+        """A job that is cancelled lets go of its events: the next attempt has them in front of its own.
+
+        All that is logged in it names the job: many run beside each other.
+        """
+        structlog.contextvars.bind_contextvars(job_id=self._order.job_id)
         try:
             with SqliteCheckpoints(self._folder, self._order.job_id, self._environment) as checkpoints:
                 await app.run_job(

@@ -10,6 +10,7 @@ writer commits what it holds and answers it; all within `writer.drain` seconds. 
 that comes back sees what was committed after its `bye`.
 """
 
+from collections.abc import Callable
 from functools import partial
 
 import trio
@@ -58,12 +59,14 @@ async def run(
     listening: Listening,
     *,
     stopping: trio.Event,
+    alive: Callable[[], None] = lambda: None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serves until `stopping` is set and everything taken is committed, or the drain time is over.
 
-    Ready (`task_status`) when it listens and its board is filled. Cancelled, it leaves requests under way
-    unanswered; what was acknowledged is committed. The listeners are closed in every case.
+    Ready (`task_status`) when it listens and its board is filled. `alive` is called every few seconds, as long as
+    the writer works. Cancelled, it leaves requests under way unanswered; what was acknowledged is committed. The
+    listeners are closed in every case.
     """
     hub = settings.hub or environment.new_id()
     hearing, board = await _first_look(store, hub, settings)
@@ -71,7 +74,7 @@ async def run(
     notifier = Notifier(store, fanout, hearing, settings.feed)
     committed: Mailbox[str, Job] = Mailbox()
     intake: Intake[Ask] = Intake(settings.writer.room)
-    writer = Writer(store, hearing, committed, settings, environment)
+    writer = Writer(store, hearing, committed, settings, environment, alive)
     receiver = Receiver(
         intake, hearing, settings.answer_deadline, pace=settings.access.pace, lag=settings.writer.lag
     )

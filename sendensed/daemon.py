@@ -14,7 +14,7 @@ import trio
 
 
 def notify(state: str) -> None:
-    """Tells systemd `READY=1`, `STOPPING=1` or `STATUS=...`; does nothing where no supervisor listens.
+    """Tells systemd `READY=1`, `STOPPING=1` or `WATCHDOG=1`; does nothing where no supervisor listens.
 
     The protocol is that of sd_notify(3): one datagram to the socket named by NOTIFY_SOCKET.
     """
@@ -23,7 +23,9 @@ def notify(state: str) -> None:
         return
     if address.startswith("@"):
         address = "\0" + address[1:]
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as supervisor:
+    with socket.socket(
+        socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK
+    ) as supervisor:
         try:
             supervisor.sendto(state.encode(), address)
         except OSError as error:

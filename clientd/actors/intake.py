@@ -1,7 +1,8 @@
 """Intake: takes the job files of a folder into the queue.
 
 A file is moved away once its job is durably in the queue. After a crash in between it is still there; the queue
-then knows the file, and takes it no second time.
+then knows the file, and takes it no second time. Where it cannot be moved, it is not taken again meanwhile, even
+when the queue has long forgotten its job.
 """
 
 from collections.abc import Awaitable, Callable
@@ -75,6 +76,7 @@ class Intake:
         self._look = look
         self._threads = trio.CapacityLimiter(1)
         self._trouble = ""
+        self._submitted: set[str] = set()
 
     async def run(self) -> None:
         """Until it is cancelled, which leaves no file half taken: one that is in the queue is known there."""
@@ -89,11 +91,14 @@ class Intake:
 
     async def _take_all(self) -> None:
         """Raises OSError, SpoolUnavailable or Refused where the files have to wait."""
-        for file in await self._ask(partial(self._folder.waiting, _AT_A_TIME)):
+        files: list[File] = await self._ask(partial(self._folder.waiting, _AT_A_TIME))
+        self._submitted &= {file.origin for file in files}
+        for file in files:
             name = printable(file.path.name)
             try:
-                order = await self._ask(partial(self._folder.read, file))
-                await self._submit(order, file.origin)
+                if file.origin not in self._submitted:
+                    order = await self._ask(partial(self._folder.read, file))
+                    await self._submit(order, file.origin)
             except UsageError as error:
                 await self._refuse(file, name, str(error))
             except Refused as error:
@@ -101,8 +106,9 @@ class Intake:
                     raise
                 await self._refuse(file, name, str(error))
             else:
+                self._submitted.add(file.origin)
                 await self._ask(partial(self._folder.taken, file))
-                log.info("job file taken", file=name, job_id=order.job_id)
+                log.info("job file taken", file=name)
 
     async def _refuse(self, file: File, name: str, why: str) -> None:
         await self._ask(partial(self._folder.refused, file, why))

@@ -71,7 +71,7 @@ class Jobs:
         self._running: dict[int, _Running] = {}
         self._dismissing: set[int] = set()
         self._unsaved: set[int] = set()
-        self._trouble = False
+        self._trouble = ""
         self._stopping = False
         self._changed = trio.Event()
         self._saving = trio.Lock()
@@ -152,7 +152,7 @@ class Jobs:
         """Does what can be done now for what has happened."""
         self._changed = trio.Event()
         for number in sorted(self._unsaved):
-            if not await self._keep(number):
+            if not await self._keep(number, probe=True):
                 break
         for number, running in list(self._running.items()):
             if running.over:
@@ -244,8 +244,13 @@ class Jobs:
 
     async def _promise(self, entry: Entry) -> None:
         """Saves what is not in the queue yet. Where that fails, the store is told later that it never was."""
+        if self._trouble:
+            raise SpoolUnavailable(self._trouble)
         try:
             await self._ask(partial(self._store.save, entry))
+        except SpoolUnavailable as error:
+            self._fails(entry.number, error)
+            raise
         except BaseException:
             self._unsaved.add(entry.number)
             raise
@@ -254,24 +259,33 @@ class Jobs:
         self._queue = self._queue.put(entry)
         await self._keep(entry.number)
 
-    async def _keep(self, number: int) -> bool:
-        """Saves what the entry is now; later, where that fails."""
-        try:
-            await self._save(number)
-        except SpoolUnavailable as error:
-            self._unsaved.add(number)
-            if not self._trouble:
-                log.error("the queue cannot be saved, jobs go on without", error=str(error))
-            self._trouble = True
-            return False
-        self._unsaved.discard(number)
-        self._trouble = False
-        return True
+    async def _keep(self, number: int, *, probe: bool = False) -> bool:
+        """Saves what the entry is now; later, where that fails.
 
-    async def _save(self, number: int) -> None:
+        While the store fails only a probe asks it: a disk that hangs would hold up each save, one after the other.
+        """
         async with self._saving:
+            if self._trouble and not probe:
+                self._unsaved.add(number)
+                return False
             entry = self._queue.entries.get(number)
-            await self._ask(partial(self._store.save, entry) if entry else partial(self._store.forget, number))
+            try:
+                await self._ask(partial(self._store.save, entry) if entry else partial(self._store.forget, number))
+            except SpoolUnavailable as error:
+                self._fails(number, error)
+                return False
+            self._unsaved.discard(number)
+            if self._trouble:
+                log.info("the queue can be saved again")
+            self._trouble = ""
+            return True
+
+    def _fails(self, number: int, error: SpoolUnavailable) -> None:
+        """The store does not do what it should: said once, and tried again at the next look."""
+        self._unsaved.add(number)
+        if not self._trouble:
+            log.error("the queue cannot be saved, jobs go on without", error=str(error))
+        self._trouble = str(error)
 
     async def _ask(self, call: Callable[[], T]) -> T:
         """The store's answer, from a thread. Raises SpoolUnavailable, also where it takes too long."""

@@ -7,10 +7,12 @@
 Nothing here keeps anything: whoever holds the queue saves every entry that comes back changed.
 """
 
+import posixpath
 from typing import Literal, Protocol
 
 import msgspec
 
+from clientd.core.jobfile import is_uri
 from clientd.core.order import Order
 
 State = Literal["queued", "running", "completed", "failed", "cancelled"]
@@ -222,8 +224,13 @@ def _collides(order: Order, running: list[Order]) -> bool:
 
 
 def _targets(order: Order) -> set[str]:
-    return {disk.target for disk in order.disks}
+    return {_place(disk.target) for disk in order.disks}
 
 
 def _sources(order: Order) -> set[str]:
-    return {disk.source for disk in order.disks if disk.source}
+    return {_place(disk.source) for disk in order.disks if disk.source}
+
+
+def _place(name: str) -> str:
+    """One for all spellings of a path; links are for those who may look at disks."""
+    return name if is_uri(name) else posixpath.normpath("/" + name.lstrip("/"))

@@ -1,5 +1,6 @@
 """Asking: what commands ask the daemon over its socket. Blocking, without trio: a command starts quickly."""
 
+import contextlib
 import os
 import socket
 from pathlib import Path
@@ -20,7 +21,10 @@ def ask(path: Path, request: Request) -> Answer:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as way:
             way.settimeout(_PATIENCE)
             way.connect(os.fspath(path))
-            way.sendall(control.encode(request) + b"\n")
+            with contextlib.suppress(
+                BrokenPipeError, ConnectionResetError
+            ):  # a daemon that is too busy says so without reading
+                way.sendall(control.encode(request) + b"\n")
             return control.answer(_line(way))
     except (FileNotFoundError, ConnectionRefusedError):
         raise DaemonUnavailable(

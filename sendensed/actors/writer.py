@@ -7,7 +7,7 @@ inbox (Block) ─▶ batch ─▶ plan against cached rows ─▶ save ─▶ re
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import structlog
 import trio
@@ -37,7 +37,11 @@ _NEWEST = 0.1
 
 
 class Writer:
-    """The actor's state: the rows lately seen, and how it speaks to the store."""
+    """The actor's state: the rows lately seen, and how it speaks to the store.
+
+    `alive` is called after every beat that has come through the queue, whatever the store said to it: a database
+    that is away is no reason to start the hub again, a writer that is stuck is.
+    """
 
     def __init__(
         self,
@@ -46,7 +50,9 @@ class Writer:
         committed: Mailbox[str, Job],
         settings: config.Config,
         environment: Environment,
+        alive: Callable[[], None] = lambda: None,
     ) -> None:
+        self._alive = alive
         self._store = store
         self._hearing = hearing
         self._committed = committed
@@ -127,6 +133,7 @@ class Writer:
             await self._write(intents)
         if len(intents) < len(taken):
             await self._beat()
+            self._alive()
 
     async def _beat(self) -> None:
         """Proves that the hub can hear: the store answers, and no commit has failed lately for good."""

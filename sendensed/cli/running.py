@@ -1,7 +1,7 @@
 """Running: a hub in this process, for the commands that need one."""
 
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -68,9 +68,15 @@ async def listen_on(host: str, port: int) -> list[trio.SocketListener]:
 
 @asynccontextmanager
 async def open_hub(
-    settings: config.Config, state_dir: Path, listeners: list[trio.SocketListener], environment: Environment
+    settings: config.Config,
+    state_dir: Path,
+    listeners: list[trio.SocketListener],
+    environment: Environment,
+    alive: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Running]:
     """A hub that serves inside the block, and then drains. The listeners are its own, to the end.
+
+    `alive` is called every few seconds, as long as its writer works.
 
     Raises SendensedError where it cannot start.
     """
@@ -82,7 +88,7 @@ async def open_hub(
         async with open_store(settings, state_dir) as opened, trio.open_nursery() as nursery:
             kept = (opened.store, opened.archive, opened.tokens, opened.database)
             served = partial(app.run, settings, environment, *kept, listening)
-            await nursery.start(partial(served, stopping=stopping))
+            await nursery.start(partial(served, stopping=stopping, alive=alive))
             try:
                 yield Running(url_of(listeners[0].socket, settings), opened, listening.certificate)
             finally:

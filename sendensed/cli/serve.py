@@ -62,7 +62,7 @@ async def _serve(settings: config.Config) -> None:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(daemon.stop_on_signals, stopping, nursery.cancel_scope)
         listeners = await listen_on(host, port)
-        async with open_hub(settings, state_dir_of(settings), listeners, environment) as hub:
+        async with open_hub(settings, state_dir_of(settings), listeners, environment, _alive) as hub:
             first = None if settings.open else await _first(hub.opened, state_dir_of(settings), environment)
             _greet(hub.address, first)
             database = hub.opened.database if settings.database else f"{hub.opened.database} at {hub.opened.dsn}"
@@ -74,6 +74,10 @@ async def _serve(settings: config.Config) -> None:
             await stopping.wait()
             daemon.notify("STOPPING=1")
         nursery.cancel_scope.cancel()
+
+
+def _alive() -> None:
+    daemon.notify("WATCHDOG=1")
 
 
 async def _serve_workers(settings: config.Config, log_level: str) -> None:

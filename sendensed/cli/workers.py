@@ -32,6 +32,8 @@ _PAUSES = (0.2, 10.0)
 """First and longest pause before a worker is started again, seconds."""
 _STEADY = 30.0
 """A worker that has served for so many seconds and dies is started again at once."""
+_SIGN = 5.0
+"""Seconds between two signs of life: several within a supervisor's patience."""
 _MARGIN = 5.0
 """Seconds beyond the drain time that a worker has to end by itself."""
 READY = b"ready\n"
@@ -163,6 +165,16 @@ async def serve(workers: Workers, stopping: trio.Event, greet: Callable[[], None
         await nursery.start(workers.run)
         greet()
         daemon.notify("READY=1")
-        await stopping.wait()
+        async with trio.open_nursery() as living:
+            living.start_soon(_live)
+            await stopping.wait()
+            living.cancel_scope.cancel()
         daemon.notify("STOPPING=1")
         await workers.stop()
+
+
+async def _live() -> None:
+    """Tells the supervisor that the parent lives, until it is cancelled. Workers are the parent's own care."""
+    while True:
+        daemon.notify("WATCHDOG=1")
+        await trio.sleep(_SIGN)

@@ -41,6 +41,20 @@ def test_machines_get_json(form, stream, environment):
     assert second["status"] == "failed"
 
 
+def test_lines_of_a_job_among_many_name_it_and_their_own_values_count(environment):
+    stream = io.StringIO()
+    logs.configure("json", stream, environment)
+    with structlog.contextvars.bound_contextvars(job_id="backup-a"):
+        structlog.get_logger().info("disk copied", disk=0)
+        structlog.get_logger().info("job queued", job_id="backup-b")
+    structlog.get_logger().info("serving")
+    assert [json.loads(line).get("job_id") for line in stream.getvalue().splitlines()] == [
+        "backup-a",
+        "backup-b",
+        None,
+    ]
+
+
 @pytest.mark.parametrize(("form", "stream"), [("text", io.StringIO()), ("auto", Terminal())])
 def test_people_get_text(form, stream, environment):
     assert said(form, stream, environment) == [

@@ -115,6 +115,8 @@ async def test_jobs_are_submitted_run_at_once_listed_and_told_of(daemon, hub):
     assert daemon.copied("repl-b")
     await hub.wait_until(of("backup-a", "completed"))
     await hub.wait_until(of("repl-b", "completed"))
+    lines = [json.loads(line) for line in daemon.log().splitlines()]
+    assert {line["job_id"] for line in lines if line["event"] == "job ended"} == {"backup-a", "repl-b"}
     job = daemon.jobs()["repl-b"]
     assert (job["percent"], job["bytes_transferred"], job["attempt"]) == (100.0, 5 * MIB + 12345, 1)
     shown = daemon.ask("list").stdout.splitlines()

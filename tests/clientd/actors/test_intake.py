@@ -107,7 +107,7 @@ async def test_a_file_that_cannot_be_taken_now_waits(house, error, said):
     assert [line["error"] for line in said if line["event"] == "job files have to wait"] == [str(error)]
 
 
-async def test_a_file_that_cannot_be_moved_comes_with_the_same_origin_again(house):
+async def test_a_file_that_cannot_be_moved_is_taken_once_all_the_same(house):
     move, times = house.folder.taken, [1, 2]
 
     def failing(file) -> None:
@@ -119,7 +119,16 @@ async def test_a_file_that_cannot_be_moved_comes_with_the_same_origin_again(hous
     house.folder.taken = failing
     house.put("a.toml", TEXT.format("a"))
     await house.until(lambda: house.names("taken") == ["a.toml"])
-    assert len(house.queue.taken) == 3
+    assert [job_id for job_id, _ in house.queue.taken] == ["a"]
+
+
+async def test_a_file_that_a_crash_left_comes_with_the_same_origin_again(house, nursery):
+    house.folder.taken = lambda file: (_ for _ in ()).throw(OSError(errno.EIO, "broken"))
+    house.put("a.toml", TEXT.format("a"))
+    await house.until(lambda: house.queue.taken)
+    nursery.start_soon(Intake(Folder(house.folder.path, 10), house.queue.submit, 0.01).run)
+    await house.until(lambda: house.names("taken") == ["a.toml"])
+    assert len(house.queue.taken) == 2
     assert len(set(house.queue.taken)) == 1
 
 

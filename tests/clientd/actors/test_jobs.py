@@ -1,6 +1,7 @@
 """Jobs: the queue takes jobs durably, begins them, survives their failures, and stops with none lost."""
 
 import threading
+from contextlib import suppress
 
 import pytest
 import trio
@@ -167,8 +168,30 @@ async def test_what_cannot_be_kept_is_not_taken(environment, nursery):
     with pytest.raises(SpoolUnavailable):
         await submitted(daemon, "a")
     assert daemon.states() == daemon.kept() == {}
-    await submitted(daemon, "a")
+    with trio.fail_after(30):
+        while not daemon.states():
+            with suppress(SpoolUnavailable):  # until it has found that the store works again
+                await submitted(daemon, "a")
+            await trio.sleep(0.005)
     assert daemon.states().keys() == {"a"}
+
+
+async def test_a_store_that_fails_is_asked_once_a_look_however_many_jobs_end(environment, nursery):
+    daemon = await Daemon(environment, settings=replace(SETTINGS, at_once=40, waiting=40)).start(nursery)
+    names = [f"j{number}" for number in range(40)]
+    await submitted(daemon, *names)
+    await daemon.until(lambda: len(daemon.runner.running) == 40)
+    daemon.store.failures = 1_000_000
+    looks, left = len(daemon.signs), daemon.store.failures
+    for name in names:
+        daemon.runner[name].end("completed")
+    await daemon.until(lambda: daemon.runner.running == [] and len(daemon.signs) > looks + 20)
+    assert set(daemon.states().values()) == {"completed"}
+    assert left - daemon.store.failures <= len(daemon.signs) - looks + 2
+    with pytest.raises(SpoolUnavailable, match="ENOSPC"):
+        await submitted(daemon, "further")
+    daemon.store.failures = 0
+    await daemon.until(lambda: set(daemon.kept().values()) == {"completed"})
 
 
 async def test_what_was_kept_though_it_failed_is_taken_back(environment, nursery):

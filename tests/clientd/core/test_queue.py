@@ -74,6 +74,7 @@ def test_a_number_is_never_given_twice():
         ("/x", "/t-a", True),
         ("/t-a", "/y", True),
         ("/x", "/s-a", True),
+        ("/x", "//var/..//./t-a", True),
         ("/s-a", "/y", False),
         ("/x", "/y", False),
     ],

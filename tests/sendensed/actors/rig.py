@@ -70,7 +70,11 @@ class Rig:
         self.committed: Mailbox[str, Job] = Mailbox()
         self.environment = Quiet()
         self.intents = self.inbox = Intents(settings.writer.room)
-        self.writer = Writer(self.store, self.hearing, self.committed, settings, self.environment)
+        self.writer = Writer(self.store, self.hearing, self.committed, settings, self.environment, self._live)
+        self.signs = 0
+
+    def _live(self) -> None:
+        self.signs += 1
 
     def wall(self) -> datetime:
         """The store's clock: the night, and trio's clock since."""

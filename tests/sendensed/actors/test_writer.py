@@ -313,3 +313,30 @@ async def test_a_verdict_is_given_on_the_row_as_it_stands_whoever_wrote_it_last(
         await rig.intents.send(Silence("a"))
         await rig.send("b", 1)
         assert (await rig.stored("a")).status == "stalled"
+
+
+async def test_every_beat_that_comes_through_is_a_sign_of_life_and_a_stuck_writer_gives_none(autojump_clock):
+    class Stuck(MemoryStore):
+        released = trio.Event()
+
+        async def save(self, changes):
+            await self.released.wait()
+            return await super().save(changes)
+
+    memory = Stuck(lambda: NIGHT)
+    store = FaultyStore(memory).fail("beat", StoreUnavailable("away"))
+    rig = Rig(Config(writer=WriterSettings(patience=1e6)), store, memory)
+    async with rig.running():
+        for _ in range(2):  # the database does not answer the first: the writer lives all the same
+            await rig.intents.send(Beat())
+            await trio.sleep(1)
+        assert rig.signs == 2
+        for number in range(4):  # each lane with a batch that does not end
+            rig.post(f"job-{number}", 1)
+            await trio.sleep(1)
+        await rig.intents.send(Beat())
+        await trio.sleep(1000)
+        assert rig.signs == 2
+        memory.released.set()
+        await trio.sleep(1)
+        assert rig.signs == 3
