@@ -48,8 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    whole = parser.parser()
-    options = whole.parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else list(arguments)
+    whole = parser.parser(parser.command_in(words))
+    options = whole.parse_args(words)
     if options.command is None:
         whole.print_help(sys.stderr)
         return 2

@@ -138,7 +138,9 @@ class Connection:
 
     def _open(self) -> tuple[socket.socket, IO[bytes]]:
         address = self._address
-        opened = socket.create_connection((address.host, address.port), self._patience)
+        # As text the host would be looked at for signs of other alphabets, by a codec that takes long to import.
+        place = (address.host.encode("ascii"), address.port)
+        opened = socket.create_connection(place, self._patience)  # type: ignore[arg-type] # bytes are as good
         try:
             opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if address.secure:

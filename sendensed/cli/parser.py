@@ -1,6 +1,6 @@
 """Parser: the command line of sendensed. It knows every word, and imports nothing of what they do."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from schemas import __version__
 from sendensed.cli import options
@@ -37,19 +37,28 @@ _TOKEN_ACTIONS = (
 )
 
 
-def parser() -> Parser:
-    """The whole command line."""
+def parser(named: str | None = None) -> Parser:
+    """The whole command line; with a command named, of the others their names alone.
+
+    What is not asked for is left out because it takes longer to put together than all the rest of a start.
+    """
     whole = Parser(prog="sendensed", description=_SENDENSED, epilog=_EPILOG)
     whole.add_argument("--version", action="version", version=f"sendensed {__version__}")
     commands = whole.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
     for name, purpose in _COMMANDS:
         command = commands.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
-        _ARGUMENTS[name](command)
+        if named is None or name == named:
+            _ARGUMENTS[name](command)
     names = commands.add_parser("_names")  # what the completion scripts ask
     names.add_argument("kind", choices=("jobs", "machines", "appliances"))
     names.add_argument("--hub", default=options.hub_address())
     names.add_argument("--token-file")
     return whole
+
+
+def command_in(arguments: Sequence[str]) -> str:
+    """The command that these words name: the first that is no option, as none before it takes a value."""
+    return next((word for word in arguments if not word.startswith("-")), "")
 
 
 def _store(command: Parser) -> None:

@@ -2,11 +2,13 @@
 
     python -m tests.benchmarks.start [--rounds N]
 
-The rounds go through all commands in turn, so that what the machine does meanwhile meets all of them; told is the
-median. `jobs` reads from a server of this benchmark's own, which answers at once.
+The rounds go through all commands in turn, so that what the machine does meanwhile meets all of them; told are the
+medians of the time that passed and of the CPU's. `jobs` reads from a server of this benchmark's own, which answers
+at once.
 """
 
 import argparse
+import resource
 import statistics
 import subprocess
 import sys
@@ -33,6 +35,12 @@ class Empty(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
+def cpu() -> float:
+    """CPU seconds of all commands until now."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.start", description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=20)
@@ -50,16 +58,20 @@ def main() -> None:
         "python -c 'import httpx'": [sys.executable, "-c", "import httpx"],
         "python -c 'import trio, rich.live'": [sys.executable, "-c", "import trio, rich.live"],
     }
-    taken: dict[str, list[float]] = {name: [] for name in commands}
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in commands}
     for _ in range(rounds + 1):  # the first one fills the caches
         for name, command in commands.items():
-            began = time.perf_counter()
+            began, spent = time.perf_counter(), cpu()
             subprocess.run(command, check=True, capture_output=True)
-            taken[name].append(1000 * (time.perf_counter() - began))
-    least = statistics.median(taken["python -c pass"][1:])
-    for name, each in taken.items():
-        median = statistics.median(each[1:])
-        print(f"{name:36} {median:7.1f} ms  {median / least:5.2f}x of a Python that does nothing")
+            taken[name].append((1000 * (time.perf_counter() - began), 1000 * (cpu() - spent)))
+    medians = {
+        name: [statistics.median(part) for part in zip(*each[1:], strict=True)] for name, each in taken.items()
+    }
+    least = medians["python -c pass"]
+    print(f"{'':36} {'passed':>16} {'CPU':>19}")
+    for name, told in medians.items():
+        figures = (f"{one:7.1f} ms {one / base:6.2f}x" for one, base in zip(told, least, strict=True))
+        print(f"{name:36} {'   '.join(figures)}")
     server.shutdown()
 
 

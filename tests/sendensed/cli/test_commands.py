@@ -13,8 +13,7 @@ import pytest
 from schemas import bundle
 from schemas.job import JobDetail
 from sendensed.__main__ import main
-from sendensed.cli import options
-from sendensed.cli.parser import parser
+from sendensed.cli import completion, options, parser
 from tests.browser.hub import GIB, disk
 from tests.e2e.conftest import eventually
 from tests.sendensed.cli.conftest import PATIENCE, ROOT
@@ -306,12 +305,17 @@ def test_export_writes_one_bundle_to_standard_output_or_into_a_new_file(command,
     assert command("export", "unknown").returncode == 6
 
 
-def test_every_command_explains_itself(command):
-    commands = parser()._subparsers._group_actions[0].choices
+def test_every_command_explains_itself_and_is_put_together_only_when_it_is_named(capsys):
+    commands = [one.path for one in completion.commands_of(parser.parser()) if " " not in one.path]
     for name in commands:
-        if not name.startswith("_"):
-            with pytest.raises(SystemExit, match="0"):
-                parser().parse_args([name, "--help"])
+        alone = parser.parser(parser.command_in([name, "--help"]))
+        with pytest.raises(SystemExit, match="0"):
+            alone.parse_args([name, "--help"])
+        with pytest.raises(SystemExit, match="0"):
+            parser.parser().parse_args([name, "--help"])
+        said = capsys.readouterr().out
+        assert said[: len(said) // 2] == said[len(said) // 2 :]
+    assert parser.command_in(["--version"]) == ""
 
 
 def test_a_terminal_that_knows_few_signs_gets_question_marks(command):
