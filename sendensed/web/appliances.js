@@ -6,7 +6,7 @@ import { Answer, Shown } from "./answer.js";
 import { newestVersion, skewText, worries } from "./fleet-words.js";
 import { age, count, duration, moment, NONE } from "./format.js";
 import { Component, html, Said, Symbol, Time } from "./html.js";
-import { readCommand, HUB } from "./shell.js";
+import { command, FromShell, HUB } from "./shell.js";
 
 /** The hubs write down what they heard of appliances every 10 s. */
 const EVERY = 10_000;
@@ -32,7 +32,7 @@ export class AppliancesPage extends Component {
       <${Shown} answer=${this.#answer} name="the appliances" now=${now}>
         ${({ appliances }) => (appliances.length === 0 ? html`<${None} />` : html`<${Table} appliances=${appliances} now=${now} />`)}
       <//>
-      <p class="quiet from-shell">From a terminal: <code>${readCommand("api/v1/appliances")}</code></p>
+      <${FromShell} of=${command("appliances")} />
     </section>`;
   }
 }

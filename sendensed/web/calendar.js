@@ -10,7 +10,7 @@ import { Component, html, Symbol } from "./html.js";
 import { isActive } from "./jobs.js";
 import { Pager, Search } from "./paging.js";
 import { address, jobLink, machineLink } from "./router.js";
-import { HUB } from "./shell.js";
+import { FromShell, HUB, readCommand } from "./shell.js";
 
 const EVERY = 60_000;
 const LIMIT = 60;
@@ -59,6 +59,7 @@ export class CalendarPage extends Component {
           <${Pager} route=${route} next=${body.next} what="machines" first="From the first name" />
         `}
       <//>
+      <${FromShell} of=${readCommand(`api/v1/calendar?zone=${zone()}`)} />
     </section>`;
   }
 }

@@ -6,7 +6,7 @@ import { Answer, Shown } from "./answer.js";
 import { figureRows } from "./fleet-words.js";
 import { duration, moment } from "./format.js";
 import { Component, html, Said, Symbol, Time } from "./html.js";
-import { readCommand } from "./shell.js";
+import { FromShell, readCommand } from "./shell.js";
 import { Trend } from "./trend.js";
 
 const EVERY = 5_000;
@@ -45,8 +45,8 @@ export class HubPage extends Component {
           <${Identity} health=${health} now=${now} />
         `}
       <//>
-      <p class="quiet from-shell">
-        From a terminal: <code>${readCommand("api/v1/health")}</code>${" "}
+      <${FromShell} of=${readCommand("api/v1/health")} />
+      <p class="quiet">
         For Prometheus: <a href="metrics">metrics</a>. For programs: <a href="openapi.json">openapi.json</a>, ${" "}
         <a href="asyncapi.json">asyncapi.json</a>.
       </p>

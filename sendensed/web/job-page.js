@@ -188,7 +188,7 @@ function Commands({ job }) {
     <h3>The same from a terminal</h3>
     <dl class="commands">
       ${jobCommands(job).map(
-        ({ what, command }) =>
+        ([what, command]) =>
           html`<div key=${what}><dt>${what}</dt><dd><code><bdi class="wrap">${command}</bdi></code></dd></div>`,
       )}
     </dl>

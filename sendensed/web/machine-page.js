@@ -11,7 +11,7 @@ import { Component, html, Said, State, Time } from "./html.js";
 import { isActive } from "./jobs.js";
 import { Pager } from "./paging.js";
 import { address, jobLink } from "./router.js";
-import { HUB, readCommand } from "./shell.js";
+import { command, FromShell, HUB } from "./shell.js";
 import { Sizes } from "./sizes.js";
 import { amount, pace, took, totalKind, trouble, verdict } from "./words.js";
 
@@ -72,9 +72,7 @@ export class MachinePage extends Component {
           </section>
         `}
       <//>`}
-      ${!isMissing && html`<p class="quiet from-shell">
-        From a terminal: <code><bdi class="wrap">${readCommand(machineAddress(route.id))}</bdi></code>
-      </p>`}
+      ${!isMissing && html`<${FromShell} of=${command("machine", route.id)} />`}
     </article>`;
   }
 }
@@ -95,12 +93,12 @@ function Figures({ machine, now }) {
   const within = machine.within_percent;
   const figures = [
     ["Success", successText(machine), `${count(machine.failed, "failed run", "failed runs")}, ${machine.cancelled} cancelled`],
-    ["Last good run", good === null ? "never" : html`<${Time} at=${good} now=${now} text=${age(good, now)} />`, `of ${bytes(machine.last_bytes)}`],
+    ["Last good run", good === null ? "never" : html`<${Time} at=${good} now=${now} text=${age(good, now)} />`, good === null ? "none has completed" : `of ${bytes(machine.last_bytes)}`],
     ["Mean size", bytes(machine.mean_bytes), "of completed runs"],
     ["Mean duration", duration(machine.mean_seconds), "of completed runs"],
     ["Estimates", within === null ? NONE : `within ${Math.ceil(within)} %`, within === null ? "too few completed runs yet" : "four of five, of completed runs"],
   ];
-  return html`<dl class="figures" aria-label="Figures">
+  return html`<dl class="figures">
     ${figures.map(
       ([name, value, of]) => html`<div key=${name}><dt>${name}</dt><dd class="big">${value}</dd><dd class="soft">${of}</dd></div>`,
     )}

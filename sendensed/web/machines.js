@@ -6,11 +6,11 @@ import { Answer, Shown } from "./answer.js";
 import { Bar } from "./bars.js";
 import { machineWorry, successText } from "./fleet-words.js";
 import { age, bytes, duration, moment, NONE, percent } from "./format.js";
-import { Component, html, Said, Symbol, Time } from "./html.js";
+import { Component, html, Symbol, Time } from "./html.js";
 import { isActive } from "./jobs.js";
 import { Pager, Search } from "./paging.js";
 import { jobLink, machineLink } from "./router.js";
-import { HUB } from "./shell.js";
+import { command, FromShell, HUB } from "./shell.js";
 
 const LIMIT = 100;
 const EVERY = 30_000;
@@ -60,6 +60,7 @@ export class MachinesPage extends Component {
                 <${Pager} route=${route} next=${next} what="machines" first="From the first name" />
               `}
       <//>
+      <${FromShell} of=${command("machines")} />
     </section>`;
   }
 }

@@ -11,6 +11,7 @@ const PAUSE = 250;
 /** The box; `set(text)` is called when whoever types there pauses, with Enter at once. */
 export class Search extends Component {
   #timer = null;
+  #box = null;
 
   #typed = (event) => {
     const text = event.target.value;
@@ -23,6 +24,11 @@ export class Search extends Component {
     this.props.set(event.target.elements.q.value);
   };
 
+  /** Another address came by a link: what it asks for stands in the box, unless somebody writes there. */
+  componentDidUpdate(before) {
+    if (before.text !== this.props.text && document.activeElement !== this.#box) this.#box.value = this.props.text;
+  }
+
   componentWillUnmount() {
     clearTimeout(this.#timer);
   }
@@ -30,7 +36,7 @@ export class Search extends Component {
   render({ text, label }) {
     return html`<form class="search" role="search" onSubmit=${this.#sent}>
       <input type="search" id="search" name="q" aria-label=${label} placeholder=${label} maxlength="200" autocomplete="off" spellcheck="false"
-        defaultValue=${text} onInput=${this.#typed} />
+        defaultValue=${text} ref=${(node) => (this.#box = node)} onInput=${this.#typed} />
     </form>`;
   }
 }

@@ -3,6 +3,7 @@
  */
 
 import { jobAddress } from "./api.js";
+import { html } from "./html.js";
 
 /** The hub's address, whatever path a proxy puts before it. */
 export const HUB = new URL(".", document.baseURI).href.replace(/\/$/, "");
@@ -13,22 +14,26 @@ export function word(text) {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
-/** An option before which no id counts as another one. */
-const id = (text) => (text.startsWith("-") ? `-- ${word(text)}` : word(text));
+/** A name behind which no option is looked for. */
+const name = (text) => (text.startsWith("-") ? `-- ${word(text)}` : word(text));
 
-const curl = (address, method = "") =>
-  `curl -sS ${method}-H "Authorization: Bearer $SENDENSE_TOKEN" ${word(`${HUB}/${address}`)}`;
+/** `sendensed ORDER`, of this hub. */
+export const command = (order, of = "") => `sendensed ${order} --hub ${word(HUB)}${of && ` ${name(of)}`}`;
 
-/** What shows, follows and cancels one job, as `{what, command}`. */
-export function jobCommands(job) {
-  const shown = { what: "show", command: `sendensed job --hub ${word(HUB)} ${id(job.id)}` };
-  return [
-    shown,
-    { what: "follow", command: `sendensed watch --hub ${word(HUB)} ${id(job.id)}` },
-    { what: "cancel", command: `sendensed cancel --hub ${word(HUB)} ${id(job.id)}` },
-    { what: "as JSON", command: curl(jobAddress(job.id)) },
-  ];
-}
+/** What reads an address of the hub as JSON. */
+export const readCommand = (address) =>
+  `curl -sS -H "Authorization: Bearer $SENDENSE_TOKEN" ${word(`${HUB}/${address}`)}`;
 
-/** What reads an address of the hub. */
-export const readCommand = (address) => curl(address);
+/** What shows, follows, cancels and keeps one job, as `[what, command]`. */
+export const jobCommands = (job) => [
+  ["show", command("job", job.id)],
+  ["follow", command("watch", job.id)],
+  ["cancel", command("cancel", job.id)],
+  ["keep", command("export", job.id)],
+  ["as JSON", readCommand(jobAddress(job.id))],
+];
+
+/** One line: the same from a terminal. */
+export const FromShell = ({ of }) => html`<p class="quiet from-shell">
+  From a terminal: <code><bdi class="wrap">${of}</bdi></code>
+</p>`;

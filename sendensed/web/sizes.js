@@ -10,7 +10,7 @@ import UPlot from "./vendor/uplot.js";
 
 const HEIGHT = 170;
 /** Seconds that the axis reaches over its first and last bar, at the least. */
-const MARGIN = 3_600;
+const MARGIN = 43_200;
 
 /** The chart of `runs`, newest first, as the hub gives them. Nothing without a run that ended. */
 export function Sizes({ runs, now }) {
@@ -31,14 +31,14 @@ export function Sizes({ runs, now }) {
   </section>`;
 }
 
-function options() {
+function options(current) {
   const bars = UPlot.paths.bars({ size: [0.7, 18, 6], align: 0 });
   const shared = { paths: bars, points: { show: false }, value: (_, size) => bytes(size) };
   return {
     padding: [10, 12, 0, 0],
     cursor: { y: false, drag: { x: false, y: false } },
     scales: {
-      x: { range: (_plot, from, to) => padded(from, to) },
+      x: { range: () => span(current()) },
       y: { range: (_plot, _least, most) => [0, Math.max((most ?? 0) * 1.1, 1024)] },
     },
     axes: [
@@ -53,7 +53,8 @@ function options() {
   };
 }
 
-function padded(from, to) {
+function span(runs) {
+  const [from, to] = [runs[0], runs.at(-1)].map((job) => moment(job.created_at) / 1000);
   const margin = Math.max((to - from) * 0.02, MARGIN);
   return [from - margin, to + margin];
 }
