@@ -190,8 +190,11 @@ function Cell({ name, date, told, today, isStop }) {
   const days = { from: begin(date), to: begin(plus(date, 1)) };
   const href = runs === 1 ? jobLink(told.last_id) : address({ page: "machine", id: name, query: days });
   const text = sentence(name, date, told);
-  return html`<a class="outcome ${state} ${isMixed ? "mixed" : ""}" href=${href} title=${text} aria-label=${text} tabindex=${isStop ? 0 : -1}>
-    <${Symbol} state=${state} />${runs > 1 && html`<span class="runs">${runs}</span>`}${isMixed && html`<span class="mark">!</span>`}
+  return html`<a class="outcome ${state} ${isMixed ? "mixed" : ""}" href=${href} title=${text} tabindex=${isStop ? 0 : -1}>
+    <${Symbol} state=${state} />
+    ${runs > 1 && html`<span class="runs" aria-hidden="true">${runs}</span>`}
+    ${isMixed && html`<span class="mark" aria-hidden="true">!</span>`}
+    <span class="unseen">${text}</span>
   </a>`;
 }
 
