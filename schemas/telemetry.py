@@ -59,8 +59,8 @@ class DiskBody(msgspec.Struct, frozen=True, omit_defaults=True):
 class TelemetryBody(msgspec.Struct, frozen=True, omit_defaults=True):
     """The JSON object of a push, every field optional as old senders leave them out.
 
-    Fields that are None are not written. Speeds are bytes per second, `age_ms` milliseconds. The hub makes no
-    use of `eta_seconds`, whatever it says.
+    Fields that are None are not written. Speeds are bytes per second, `age_ms` milliseconds. `bytes_verified` are
+    those of the targets that were read again so far. The hub makes no use of `eta_seconds`, whatever it says.
     """
 
     job_id: str | None = None
@@ -82,6 +82,7 @@ class TelemetryBody(msgspec.Struct, frozen=True, omit_defaults=True):
     total_kind: TotalKind | Literal[""] | None = None
     sender: str | None = None
     age_ms: _Count | None = None
+    bytes_verified: _Count | None = None
 
 
 class Disk(msgspec.Struct, frozen=True, gc=False):
@@ -121,6 +122,7 @@ class Telemetry(msgspec.Struct, frozen=True, gc=False):
     total_kind: str = ""
     sender: str = ""
     age: float = 0.0
+    bytes_verified: int = 0
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -222,6 +224,7 @@ def _read(job_type: str, job_id: str, body: TelemetryBody) -> Telemetry:
         total_kind=body.total_kind or "",
         sender=body.sender or "",
         age=(body.age_ms or 0) / 1000,
+        bytes_verified=body.bytes_verified or 0,
     )
 
 

@@ -1,6 +1,7 @@
 """What many tests share: one PostgreSQL for the whole run, and a fresh database for each test that asks."""
 
 import logging
+import signal
 import tempfile
 import threading
 from concurrent.futures import Future
@@ -19,6 +20,10 @@ settings.register_profile(
     "house", derandomize=True, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("house")
+
+# Run in the background, a shell has us ignore Ctrl-C, and what is ignored stays so in every process that we start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _numbers = count(1)
 

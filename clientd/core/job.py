@@ -243,6 +243,7 @@ def body(
         backup_type=identity.backup_type,
         total_kind=job.total_kind,
         sender=identity.sender,
+        bytes_verified=progress.verified(counts) or None,
     )
 
 

@@ -38,10 +38,10 @@ class Movement(msgspec.Struct, frozen=True):
 
     at: float
     picture: Picture | None = None
-    bytes: tuple[tuple[int, int, int], ...] = ()
+    bytes: tuple[tuple[int, ...], ...] = ()
     told: bool = False
 
     def look(self, now: float, picture: Picture, counts: Sequence[Count]) -> "Movement":
         """After one more look; the same object where nothing has moved."""
-        bytes_ = tuple((count.examined, count.copied, count.durable) for count in counts)
+        bytes_ = tuple((count.examined, count.copied, count.durable, count.verified) for count in counts)
         return self if (picture, bytes_) == (self.picture, self.bytes) else Movement(now, picture, bytes_)

@@ -6,7 +6,7 @@ Three counters that are never mixed, per disk:
         read          written     flushed         (bytes of the plan's data extents)
 
 A chunk of data that turned out to be all zeros counts as copied although it is left as a hole: the target reads
-as it should.
+as it should. What a verification has read of the target again, zeros and all, is counted by itself.
 """
 
 from collections.abc import Sequence
@@ -49,6 +49,7 @@ class Count(msgspec.Struct, frozen=True, gc=False):
     copied: int = 0
     durable: int = 0
     busy: Busy = IDLE
+    verified: int = 0
 
 
 class Speed(msgspec.Struct, frozen=True):
@@ -85,6 +86,7 @@ def advance(known: Sequence[Count], seen: Sequence[Count]) -> tuple[Count, ...]:
                 max(old.busy.write, new.busy.write),
                 max(old.busy.network, new.busy.network),
             ),
+            max(old.verified, new.verified),
         )
         for old, new in zip(known, seen, strict=True)
     )
@@ -97,6 +99,11 @@ def busy(counts: Sequence[Count]) -> Busy:
         sum(count.busy.write for count in counts),
         sum(count.busy.network for count in counts),
     )
+
+
+def verified(counts: Sequence[Count]) -> int:
+    """What was read of the targets again."""
+    return sum(count.verified for count in counts)
 
 
 def copied(counts: Sequence[Count]) -> int:

@@ -6,6 +6,7 @@ never ahead, and the copy path never waits for whoever looks.
 
 from clientd.core.progress import Busy, Count
 from clientd.disk.protocol import Disk
+from clientd.disk.work import Work
 
 
 class WorkerTally:
@@ -33,6 +34,7 @@ class DiskTally:
         self._past = Busy()
         self._disks: tuple[Disk, Disk] | None = None
         self._network = (0.0, 0.0)
+        self._passes: list[Work] = []
 
     def begin(self, source: Disk, target: Disk, done: int) -> None:
         """The copy begins, for the first time or again, with `done` bytes durable. With no worker under way."""
@@ -40,6 +42,11 @@ class DiskTally:
         self._disks = (source, target)
         self._network = (source.network, target.network)
         self._workers, self._base, self._durable = [], done, done
+        self._passes = []
+
+    def watch(self, work: Work) -> None:
+        """A pass over the disk begins. The first after `begin` copies, any other reads the target again."""
+        self._passes.append(work)
 
     def worker(self) -> WorkerTally:
         """A fresh one for another worker."""
@@ -55,7 +62,8 @@ class DiskTally:
         """The sums as of now."""
         copied = self._base + sum(worker.copied for worker in self._workers)
         examined = self._base + sum(worker.examined for worker in self._workers)
-        return Count(examined, copied, self._durable, self._busy())
+        verified = sum(work.done for work in self._passes[1:])
+        return Count(examined, copied, self._durable, self._busy(), verified)
 
     def _busy(self) -> Busy:
         """What the workers' time went into so far. Bytes on their way over a network are neither disk's."""

@@ -16,13 +16,15 @@ class Work:
     """`error` is the first failure; it stops the other workers at their next chunk. `stop` does the same from
     outside. `target_lost` says that the error is a target's connection, which may have taken data along.
 
-    `digests`, where they are wanted, are those of the data chunks that were read, by offset.
+    `digests`, where they are wanted, are those of the data chunks that were read, by offset. `done` are the bytes
+    of all complete chunks.
     """
 
     def __init__(self, chunks: Iterator[Chunk], pace: Pace, *, digests: dict[int, bytes] | None = None) -> None:
         self.error: DiskError | None = None
         self.target_lost = False
         self.digests = digests
+        self.done = 0
         self.stopped = threading.Event()
         self.paced = bool(pace.rate)
         self._chunks = chunks
@@ -60,6 +62,7 @@ class Work:
         """The target has it."""
         with self._lock:
             self._open.discard(chunk.offset)
+            self.done += chunk.length
 
     @property
     def mark(self) -> int:

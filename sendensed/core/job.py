@@ -160,6 +160,7 @@ def _apply(before: Job | None, job: Job, update: Telemetry, now: datetime, hub: 
     status = _next_state(job, update)
     after = _with_numbers(_with_words(job, update, status), update)
     grown = after.bytes_transferred > job.bytes_transferred
+    grown = grown or update.bytes_verified > job.meter.verified
     moved = before is None or grown or after.current_phase != job.current_phase
     after = replace(
         after,
@@ -251,7 +252,10 @@ def _metered(before: Job, after: Job, update: Telemetry, now: datetime) -> Job:
     new_phase = after.current_phase != before.current_phase and after.status in ACTIVE
     meter = Meter() if new_phase else before.meter
     moment = now.timestamp() - min(update.age, _OLDEST)
+    verified = max(meter.verified, update.bytes_verified)
     meter = estimate.observe(meter, moment, after.bytes_transferred)
+    if verified:
+        meter = replace(meter, verified=verified)
     measured = estimate.speed(meter)
     if after.status in ACTIVE:
         speed = measured if measured is not None else update.transfer_speed_bps or before.transfer_speed_bps

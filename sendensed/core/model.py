@@ -38,7 +38,7 @@ class Meter(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     `recent` holds the points of the speed window, `first` the first point of the present phase, `rate`
     the exponentially weighted mean, `samples` the number of points since `first`, `marks` the bytes at each
-    `spacing` seconds since then.
+    `spacing` seconds since then. `verified` are the bytes of the targets that were read again by then.
     """
 
     recent: tuple[Point, ...] = ()
@@ -47,6 +47,7 @@ class Meter(msgspec.Struct, frozen=True, gc=False, array_like=True):
     samples: int = 0
     spacing: float = 0.0
     marks: tuple[int, ...] = ()
+    verified: int = 0
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -65,11 +66,11 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     `revision` is 0 for a job that no store has yet and grows by one with each commit. `sequence` is None
     until a sender gives one (the original never does). `sent_at` is the sender's own clock at the last
     update applied. `closed_by` says whose word a final state is. `last_telemetry_at` proves life;
-    `last_moved_at` is when bytes or phase last advanced. `total_bytes` 0 is unknown. `serial_disks` is True
-    where the disks are the hub's own count of an original sender's disks, which come one after another;
-    `disk_ended_at` is then the sender's clock at the end of the last finished one. `sender_error` is what the
-    sender last said was wrong; a verdict of the reaper stands over it in `error_message`. `heard_by` is the hub
-    that heard of the job last; `not_moving` is the reaper's word that it is heard but does not move.
+    `last_moved_at` is when bytes, copied or verified, or phase last advanced. `total_bytes` 0 is unknown.
+    `serial_disks` is True where the disks are the hub's own count of an original sender's disks, which come one
+    after another; `disk_ended_at` is then the sender's clock at the end of the last finished one. `sender_error`
+    is what the sender last said was wrong; a verdict of the reaper stands over it in `error_message`. `heard_by`
+    is the hub that heard of the job last; `not_moving` is the reaper's word that it is heard but does not move.
     """
 
     id: str

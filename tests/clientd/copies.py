@@ -32,6 +32,7 @@ class Copy:
         self.hub = MemoryHub()
         self.stops = None
         self.checkpoints = kept or MemoryCheckpoints()
+        self.disks = SystemDisks(self.settings.nbd)
         self.outcome = None
 
     async def run(self):
@@ -39,7 +40,7 @@ class Copy:
         await app.run_job(
             self.order,
             1,
-            SystemDisks(self.settings.nbd),
+            self.disks,
             self.hub,
             self.stops,
             outbox=MemoryOutbox(),

@@ -59,13 +59,16 @@ class Outcome(msgspec.Struct):
 Fault = Callable[[Hub, int], Awaitable[None]]
 
 
-async def under_load(hub: Hub, fault: Fault, times: int, seed: int, senders: int = 48) -> Outcome:
-    """Meets the load with the fault so many times, then ends the load and compares. The hub is left stopped."""
+async def under_load(hub: Hub, fault: Fault, times: int, seed: int, senders: int = 48, port: int = 0) -> Outcome:
+    """Meets the load with the fault so many times, then ends the load and compares. The hub is left stopped.
+
+    `port` is where the senders find it, if not at its own.
+    """
     chance = random.Random(seed)
     ledger, stopping, back = Ledger(), trio.Event(), []
     async with trio.open_nursery() as nursery:
         for number in range(senders):
-            sender = Sender(number, hub.port, ledger, random.Random(chance.random()))
+            sender = Sender(number, port or hub.port, ledger, random.Random(chance.random()))
             nursery.start_soon(sender.run, stopping)
         await ledger.next_acknowledgement()
         for number in range(times):

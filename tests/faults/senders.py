@@ -101,7 +101,7 @@ class Sender:
     async def _push(self, job_id: str, account: Account, position: Position) -> bool:
         """Whether the update was acknowledged."""
         account.sent = max(account.sent, position)
-        body = json.dumps(_update(account, position)).encode()
+        body = json.dumps(update(account, position)).encode()
         head = f"POST /api/v1/telemetry/backup/{job_id} HTTP/1.1\r\nHost: localhost\r\n"
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
         try:
@@ -109,7 +109,7 @@ class Sender:
                 if self._stream is None:
                     self._stream = await trio.open_tcp_stream("127.0.0.1", self._port)
                 await self._stream.send_all(head.encode() + body)
-                status = await _status(self._stream)
+                status = (await answer(self._stream))[9:12].decode()
         except (OSError, trio.BrokenResourceError, trio.TooSlowError) as error:
             self._ledger.count(type(error).__name__)
             self._hang_up()
@@ -125,7 +125,7 @@ class Sender:
             self._stream = None
 
 
-def _update(account: Account, position: Position) -> dict[str, object]:
+def update(account: Account, position: Position) -> dict[str, object]:
     return {
         "status": account.says(position),
         "current_phase": "transferring",
@@ -137,15 +137,15 @@ def _update(account: Account, position: Position) -> dict[str, object]:
     }
 
 
-async def _status(stream: trio.SocketStream) -> str:
-    """The status of a whole answer. Raises BrokenResourceError where the connection ends before it does."""
-    answer = b""
+async def answer(stream: trio.SocketStream) -> bytes:
+    """A whole answer. Raises BrokenResourceError where the connection ends before it does."""
+    read = b""
     while True:
         piece = await stream.receive_some(65536)
         if not piece:
             raise trio.BrokenResourceError
-        answer += piece
-        head, end, body = answer.partition(b"\r\n\r\n")
+        read += piece
+        head, end, body = read.partition(b"\r\n\r\n")
         length = int(head.partition(b"Content-Length: ")[2].split(b"\r\n")[0] or 0)
         if end and len(body) >= length:
-            return head[9:12].decode()
+            return read

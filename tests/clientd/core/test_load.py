@@ -40,4 +40,5 @@ def test_bytes_and_phases_are_movement_and_being_busy_is_not():
     assert movement.at == 1.0
     assert movement.look(2.0, PICTURE, counts(Busy(5.0, 5.0, 5.0))) is movement
     assert movement.look(2.0, PICTURE, [Count(examined=1)]).at == 2.0
+    assert movement.look(2.0, PICTURE, [Count(verified=1)]).at == 2.0
     assert movement.look(3.0, Picture(0.0, "finalizing", "running", None, ("running",)), [Count()]).at == 3.0

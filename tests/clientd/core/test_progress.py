@@ -7,7 +7,7 @@ from clientd.core import progress
 from clientd.core.progress import Busy, Count, Speed
 
 busy = st.builds(Busy, *[st.floats(0, 100)] * 3)
-counts = st.lists(st.builds(Count, *[st.integers(0, 100)] * 3, busy), min_size=3, max_size=3)
+counts = st.lists(st.builds(Count, *[st.integers(0, 100)] * 3, busy, st.integers(0, 100)), min_size=3, max_size=3)
 
 
 @given(st.lists(counts, min_size=1, max_size=8))
@@ -19,11 +19,13 @@ def test_no_counter_ever_falls(looks):
             assert new.examined == max(old.examined, seen.examined)
             assert new.copied == max(old.copied, seen.copied)
             assert new.durable == max(old.durable, seen.durable)
+            assert new.verified == max(old.verified, seen.verified)
             assert new.busy.read == max(old.busy.read, seen.busy.read)
             assert new.busy.write == max(old.busy.write, seen.busy.write)
             assert new.busy.network == max(old.busy.network, seen.busy.network)
         known = after
     assert progress.copied(known) == sum(count.copied for count in known)
+    assert progress.verified(known) == sum(count.verified for count in known)
 
 
 def test_speed_is_that_of_the_window():

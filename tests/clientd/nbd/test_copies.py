@@ -7,6 +7,7 @@ import subprocess
 import pytest
 import trio
 import trio.lowlevel
+from msgspec.structs import replace
 
 from clientd.disk import resume
 from tests.clientd import servers
@@ -314,3 +315,18 @@ def test_an_incremental_copy_needs_the_target_that_it_is_for(tmp_path):
     assert copy.job.status == "failed"
     assert f"opening {target} failed: ENOENT" in copy.job.error
     assert not target.exists()
+
+
+def test_a_verification_is_seen_to_move_and_counts_as_nothing_copied(tmp_path):
+    image, target = tmp_path / "image", tmp_path / "target"
+    image.write_bytes(os.urandom(2 * MIB) + bytes(2 * MIB))
+    copy = Copy(str(image), str(target), verify=True, max_rate=4 * MIB)
+    copy.settings = replace(copy.settings, telemetry=replace(copy.settings.telemetry, beat=0.02))
+    copy.go()
+    assert (copy.job.status, copy.job.error) == ("completed", None)
+    verified = [body.bytes_verified for body in copy.hub.told if body.current_phase == "verifying"]
+    assert verified == sorted(verified)
+    assert len(set(verified)) > 3
+    assert copy.last.bytes_verified == 4 * MIB
+    assert copy.last.bytes_transferred == copy.last.total_bytes
+    assert {body.bytes_verified for body in copy.hub.told if body.current_phase == "transferring"} == {0}

@@ -340,6 +340,20 @@ def test_only_advancing_bytes_or_phase_count_as_moving():
     assert run.job.last_moved_at == START + timedelta(seconds=15)
 
 
+def test_bytes_that_are_verified_count_as_moving_and_as_nothing_else():
+    run = Run()
+    run.send(status="running", sequence=1, bytes_transferred=5, total_bytes=10, current_phase="verifying")
+    for sequence, verified, moved in ((2, 3, True), (3, 3, False), (4, 0, False), (5, 4, True), (6, 4, False)):
+        before = run.job.last_moved_at
+        run.send(status="running", sequence=sequence, bytes_transferred=5, bytes_verified=verified)
+        assert (run.job.last_moved_at > before) == moved
+        assert (run.job.bytes_transferred, run.job.progress_percent) == (5, 50)
+    run.send(attempt=2, status="running", sequence=1, current_phase="verifying")
+    before = run.job.last_moved_at
+    run.send(attempt=2, status="running", sequence=2, bytes_verified=1)
+    assert run.job.last_moved_at > before
+
+
 def test_disks_that_add_up_beyond_what_can_be_stored_are_refused():
     run = Run()
     run.send(status="running", sequence=1, disks=(telemetry.Disk(0, telemetry.INT64),))
