@@ -29,10 +29,14 @@ class CopySettings(msgspec.Struct, frozen=True, kw_only=True):
     """How disks are copied."""
 
     chunk: int = MIB
-    """Bytes read and written at a time. From 256 KiB on, larger chunks gain little; 1 MiB suits NBD as well."""
+    """Bytes read and written at a time, but from server to server, where it is what suits both. From 256 KiB on,
+    larger chunks gain little where one side is a file."""
 
     workers: int = 4
     """Threads per disk. Two keep reading and writing apart; four also cover a source that answers slowly."""
+
+    remote_workers: int = 2
+    """The same from server to server: each keeps several requests under way, more would get in the way."""
 
     disks_at_once: int = 4
     """Disks of a job copied at the same time: more only make one spindle or link seek."""
@@ -68,8 +72,20 @@ class CopySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that a stopped job waits for calls under way before it tells its end: half the daemon's grace."""
 
 
+def copy_settings(workers: int | None) -> CopySettings:
+    """The usual ones, with so many threads per disk where that is said."""
+    return CopySettings() if workers is None else CopySettings(workers=workers, remote_workers=workers)
+
+
 class NbdSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How NBD servers are spoken to. Times are seconds."""
+
+    request: int = 2 * MIB
+    """Bytes of a request: each costs the same work and the same way, whatever it carries."""
+
+    named_request: int = 512 * KIB
+    """The same for a server that names block sizes, as qemu's does: from 1 MiB on that one gets slower, since it
+    takes each request into memory that it maps anew."""
 
     connect_patience: float = 10.0
     """For each step of connecting: a server that serves one client only lets a second one wait for ever."""
@@ -81,7 +97,7 @@ class NbdSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The same while it flushes: gigabytes may wait in its cache for a slow disk."""
 
     requests: int = 8
-    """Most requests under way at once for each worker, each way: with four workers enough for 20 ms and more."""
+    """Most requests under way at once for each worker, each way: with two workers enough for 20 ms and more."""
 
 
 class TelemetrySettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -199,8 +215,8 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     crashes: Annotated[int, Meta(ge=0, le=1000)] = 3
     """Crashes in a row that a job is resumed after: one that takes the daemon down must not do so for ever."""
 
-    workers: Annotated[int, Meta(ge=1, le=64)] = CopySettings().workers
-    """Threads per disk."""
+    workers: Annotated[int, Meta(ge=1, le=64)] | None = None
+    """Threads per disk; without it as many as its source and target are worth."""
 
     final_wait: Annotated[float, Meta(ge=0, le=3600)] = 5.0
     """Longest wait of an ended job for the hub's word: what is left, the daemon delivers from the spool."""

@@ -27,7 +27,7 @@ from clientd.actors.intake import Intake
 from clientd.actors.jobs import Jobs
 from clientd.actors.keeper import Keeper, KeptOutbox
 from clientd.actors.sender import Hub
-from clientd.config import SENDER, CopySettings, ServeSettings, Settings, TelemetrySettings
+from clientd.config import SENDER, ServeSettings, Settings, TelemetrySettings, copy_settings
 from clientd.core.order import Order
 from clientd.core.queue import Ending
 from clientd.disk import check
@@ -73,7 +73,7 @@ async def serve(
     Cancellation ends it without waiting for anything but calls under way.
     """
     within = Settings(
-        copy=CopySettings(workers=settings.workers),
+        copy=copy_settings(settings.workers),
         telemetry=TelemetrySettings(final_wait=settings.final_wait, connections=settings.at_once + 1),
     )
     async with AsyncExitStack() as opened:

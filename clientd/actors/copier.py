@@ -72,7 +72,11 @@ class Copier:
         self._settings = settings
         self._pace = pace
         self._limiter = limiter
-        self._chunk = plan.paced_chunk(settings.chunk, pace.rate)
+        if source.request and target.request:
+            chunk, self._workers = min(source.request, target.request), settings.remote_workers
+        else:
+            chunk, self._workers = settings.chunk, settings.workers
+        self._chunk = plan.paced_chunk(chunk, pace.rate)
         self._digests: dict[int, bytes] = {}
 
     async def run(self, index: int, outbox: trio.MemorySendChannel[job.Event]) -> None:
@@ -135,7 +139,7 @@ class Copier:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_stop_when_cancelled, work)
             async with trio.open_nursery() as workers:
-                for _ in range(self._settings.workers):
+                for _ in range(self._workers):
                     workers.start_soon(partial(trio.to_thread.run_sync, make_run(), limiter=self._limiter))
             nursery.cancel_scope.cancel()
 

@@ -79,7 +79,9 @@ class JobDisks:
         self._opened: list[Disk] = []
         self._pace = Pace(order.max_rate)
         self._turns = trio.CapacityLimiter(settings.disks_at_once)
-        self._threads = trio.CapacityLimiter(settings.workers * settings.disks_at_once + _SPARE_THREADS)
+        self._threads = trio.CapacityLimiter(
+            max(settings.workers, settings.remote_workers) * settings.disks_at_once + _SPARE_THREADS
+        )
 
     async def open_source(self, index: int) -> Source:
         """The source and its plan, which is reported."""

@@ -138,9 +138,8 @@ def _run(run: Parser) -> None:
     add(
         "--workers",
         type=_workers,
-        default=copy.workers,
         metavar="N",
-        help=f"threads per disk; default: {copy.workers}",
+        help=f"threads per disk; default: {copy.workers}, and {copy.remote_workers} from server to server",
     )
     add(
         "--final-wait",

@@ -14,7 +14,7 @@ from clientd.actors.courier import Left
 from clientd.cli import options, orders
 from clientd.cli.lines import Lines
 from clientd.cli.screen import Screen
-from clientd.config import SENDER, CopySettings, Settings, TelemetrySettings
+from clientd.config import SENDER, Settings, TelemetrySettings, copy_settings
 from clientd.core import progress
 from clientd.core.order import Order
 from clientd.disk import check
@@ -71,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
     folder = state_directory(arguments.state_dir, os.environ, root=os.geteuid() == 0)
     check.check(order.disks)
     settings = Settings(
-        copy=CopySettings(workers=arguments.workers),
+        copy=copy_settings(arguments.workers),
         telemetry=TelemetrySettings(final_wait=arguments.final_wait),
     )
     environment = SystemEnvironment()

@@ -35,10 +35,10 @@ def runs(buffer: bytearray, size: int, least: int) -> list[Run]:
     Zero runs begin and end at page boundaries of the buffer, or at `size`, and are `least` bytes or longer,
     unless all of it is zero; shorter ones are left in the data around them.
     """
+    heads = buffer[0:size:PAGE]
+    if heads.find(0) < 0:
+        return [Run(0, size, False)]
     with memoryview(buffer) as whole, whole[:size] as view:
-        heads = buffer[0:size:PAGE]
-        if heads.find(0) < 0:
-            return [Run(0, size, zero=False)]
         if is_zero(view):
             return [Run(0, size, zero=True)]
         found: list[Run] = []

@@ -90,6 +90,11 @@ class FileDisk:
         return None if self._block_device else f"mtime={os.fstat(self._descriptor).st_mtime_ns}"
 
     @property
+    def request(self) -> int:
+        """There is no server."""
+        return 0
+
+    @property
     def network(self) -> float:
         """There is no server."""
         return 0.0

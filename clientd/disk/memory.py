@@ -69,6 +69,11 @@ class MemoryDisk:
         return self._version
 
     @property
+    def request(self) -> int:
+        """There is no server."""
+        return 0
+
+    @property
     def network(self) -> float:
         """There is no server."""
         return 0.0

@@ -87,6 +87,11 @@ class Disk(Protocol):
         ...
 
     @property
+    def request(self) -> int:
+        """Bytes of a request that suit the server behind it best; 0 without one."""
+        ...
+
+    @property
     def network(self) -> float:
         """Seconds that its lanes have spent so far moving bytes to or from a server, summed; 0.0 without one."""
         ...

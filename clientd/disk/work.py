@@ -53,8 +53,8 @@ class Work:
             if chunk is None:
                 return None
             self._open.add(chunk.offset)
-            self._reached = chunk.end
-        if not chunk.zero and not self._pace.take(chunk.length, self.stopped):
+            self._reached = chunk.offset + chunk.length
+        if self.paced and not chunk.zero and not self._pace.take(chunk.length, self.stopped):
             return None
         return chunk
 

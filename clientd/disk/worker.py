@@ -63,7 +63,8 @@ class _Slot:
 
 
 class _Worker:
-    """`_filling` are being read, `_emptying` written, `_again` wait for another try; all in order of offset.
+    """`_filling` are being read, `_emptying` written, `_zeroing` made to read as zeros, each in order of offset;
+    `_again` wait for another try.
 
     `_at` is what was worked at last: what an error is about.
     """
@@ -91,6 +92,7 @@ class _Worker:
         self._free: list[_Slot] = []
         self._filling: deque[_Slot] = deque()
         self._emptying: deque[_Slot] = deque()
+        self._zeroing: deque[_Slot] = deque()
         self._again: deque[_Slot] = deque()
         self._at = _Slot(0)
 
@@ -107,15 +109,28 @@ class _Worker:
             self._settle()
 
     def _flow(self) -> None:
+        """The time goes to the source until a chunk has come, and to the target from then on."""
+        filling, emptying, zeroing, tally = self._filling, self._emptying, self._zeroing, self._tally
         while True:
-            while len(self._filling) < self._depth() and (slot := self._next()) is not None:
-                self._fill(slot)
-            if self._filling:
-                self._filled(self._filling[0])
-                while len(self._emptying) >= self._writing.depth:
-                    self._emptied(self._emptying[0])
-            elif self._emptying:
-                self._emptied(self._emptying[0])
+            began = 0.0
+            while len(filling) < self._depth() and (slot := self._next()) is not None:
+                began = began or monotonic()
+                if slot.chunk.zero:
+                    self._zero(slot)
+                else:
+                    self._fill(slot)
+            began = began or monotonic()
+            if filling:
+                self._filled(filling[0])
+                read = monotonic()
+                tally.reading += read - began
+                self._write(filling.popleft())
+                while len(emptying) >= self._writing.depth:
+                    self._emptied(emptying)
+                tally.writing += monotonic() - read
+            elif emptying or zeroing:
+                self._emptied(emptying or zeroing)
+                tally.writing += monotonic() - began
             else:
                 return
 
@@ -128,39 +143,38 @@ class _Worker:
         chunk = self._work.take()
         if chunk is None:
             return None
-        slot = self._free.pop() if self._free else _Slot(self._largest)
+        slot = self._free.pop() if self._free and not chunk.zero else _Slot(0 if chunk.zero else self._largest)
         slot.begin(chunk)
         return slot
 
     def _fill(self, slot: _Slot) -> None:
         self._at = slot
         self._filling.append(slot)
-        if not slot.chunk.zero:
-            began = monotonic()
-            slot.reading = self._reading.read(slot.chunk.offset, slot.view[: slot.chunk.length])
-            self._tally.reading += monotonic() - began
+        chunk = slot.chunk
+        slot.reading = self._reading.read(chunk.offset, slot.view[: chunk.length])
+
+    def _zero(self, slot: _Slot) -> None:
+        """Begins to zero it, beside what is read and written, but not far ahead of that."""
+        self._at = slot
+        self._zeroing.append(slot)
+        slot.writing.append(self._writing.zero(slot.chunk.offset, slot.chunk.length))
+        if len(self._zeroing) > self._writing.depth:
+            self._emptied(self._zeroing)
 
     def _filled(self, slot: _Slot) -> None:
-        """Waits for what is read, and begins to write it."""
+        """Waits for what is read."""
         self._at = slot
-        began = monotonic()
-        if slot.reading is not None:
-            pending, slot.reading = slot.reading, None
+        pending, slot.reading = slot.reading, None
+        if pending is not None:
             pending.wait()
-        read = monotonic()
-        self._tally.reading += read - began
-        if not slot.chunk.zero and not slot.examined:
-            slot.examined = True
-            self._tally.examined += slot.chunk.counted
-        self._emptying.append(self._filling.popleft())
-        self._write(slot)
-        self._tally.writing += monotonic() - read
+            if not slot.examined:
+                slot.examined = True
+                self._tally.examined += slot.chunk.counted
 
     def _write(self, slot: _Slot) -> None:
+        """Begins to write it."""
+        self._emptying.append(slot)
         chunk, view, lane = slot.chunk, slot.view, self._writing
-        if chunk.zero:
-            slot.writing.append(lane.zero(chunk.offset, chunk.length))
-            return
         if self._work.digests is not None:
             self._work.digests[chunk.offset] = digest(view[: chunk.length])
         for run in self._runs(slot):
@@ -176,21 +190,21 @@ class _Worker:
             return zeros.runs(slot.buffer, length, self._least)
         return [zeros.Run(0, length, zero=zeros.is_zero(slot.view[:length]))]
 
-    def _emptied(self, slot: _Slot) -> None:
-        """Waits for what is written, and counts it."""
-        self._at = slot
-        began = monotonic()
+    def _emptied(self, queue: deque[_Slot]) -> None:
+        """Waits for the first one's writes, and counts it."""
+        self._at = slot = queue[0]
         while slot.writing:
             slot.writing.pop().wait()
-        self._tally.writing += monotonic() - began
-        self._emptying.popleft()
-        if slot.chunk.zero:
-            self._tally.examined += slot.chunk.counted
+        queue.popleft()
+        chunk = slot.chunk
+        if chunk.zero:
+            self._tally.examined += chunk.counted
         else:
-            self._trail.wrote(slot.chunk.offset, slot.chunk.length)
-        self._work.complete(slot.chunk)
-        self._tally.copied += slot.chunk.counted
-        self._free.append(slot)
+            self._trail.wrote(chunk.offset, chunk.length)
+        self._work.complete(chunk)
+        self._tally.copied += chunk.counted
+        if slot.buffer:
+            self._free.append(slot)
 
     def _recover(self, error: DiskError) -> None:
         """Returns when what was under way can be begun again. Raises the error where that is of no use."""
@@ -215,10 +229,11 @@ class _Worker:
                 return
 
     def _settle(self) -> list[_Slot]:
-        """Waits for all that is under way, whatever comes of it; returns what was, oldest first."""
-        slots = [*self._emptying, *self._filling]
-        self._emptying.clear()
-        self._filling.clear()
+        """Waits for all that is under way, whatever comes of it; returns what was, in order of offset."""
+        queues = (self._zeroing, self._emptying, self._filling)
+        slots = sorted((slot for queue in queues for slot in queue), key=lambda slot: slot.chunk.offset)
+        for queue in queues:
+            queue.clear()
         for slot in slots:
             pendings = [slot.reading, *slot.writing] if slot.reading is not None else slot.writing
             for pending in pendings:

@@ -92,6 +92,10 @@ class FaultyDisk:
         return self.base.version
 
     @property
+    def request(self) -> int:
+        return self.base.request
+
+    @property
     def network(self) -> float:
         return self.base.network
 

@@ -90,6 +90,12 @@ class NbdDisk:
         return self._links[0].session.export
 
     @property
+    def request(self) -> int:
+        """As the settings have it, by what the handshake told."""
+        wanted = self._settings.named_request if self._export.named else self._settings.request
+        return min(wanted, self._export.largest)
+
+    @property
     def network(self) -> float:
         """Of all its connections."""
         return self._network + sum(link.session.network for link in list(self._links))
@@ -155,8 +161,7 @@ class NbdDisk:
         session = self._links[0].session
         try:
             with session.patience(self._settings.flush_patience):
-                request = session.request(wire.FLUSH)
-                request.wait()
+                request = session.ask(wire.FLUSH)
         except Lost as error:
             raise DiskError(self.path, "flushing", None, str(error), passing=True) from None
         if request.error:
@@ -223,8 +228,7 @@ class NbdDisk:
         session, number = self._links[0].session, self._export.contexts[context]
         while start < stop:
             try:
-                request = session.request(wire.BLOCK_STATUS, start, min(stop - start, _MOST_ASKED))
-                request.wait()
+                request = session.ask(wire.BLOCK_STATUS, start, min(stop - start, _MOST_ASKED))
             except Lost as error:
                 raise _Untold(str(error), start) from None
             if request.error or not request.states.get(number):

@@ -70,7 +70,7 @@ class _Talk:
 
     def go(self, export: str, contexts: dict[str, int], structured: bool) -> Export:
         told: Export | None = None
-        block, largest = 1, wire.LARGEST_PAYLOAD
+        block, largest, named = 1, wire.LARGEST_PAYLOAD, False
         for kind, data in self._ask(wire.OPT_GO, wire.go(export)):
             if kind >= wire.REP_ERROR:
                 raise Refused(_refusal(kind, export, data))
@@ -81,11 +81,12 @@ class _Talk:
                 size, flags = wire.export_info.unpack_from(data, wire.u16.size)
                 told = Export(size, flags, contexts=contexts, structured=structured)
             elif info == wire.INFO_BLOCK_SIZE and len(data) == wire.u16.size + wire.block_sizes.size:
+                named = True
                 block, _, largest = wire.block_sizes.unpack_from(data, wire.u16.size)
         if told is None or told.size > 2**63 - 1 or block < 1 or block & (block - 1):
             raise Refused(f"it tells nothing that makes sense of the export '{printable(export)}'")
         largest = max(min(largest, wire.LARGEST_PAYLOAD) // block * block, block)
-        return Export(told.size, told.flags, block, largest, contexts, structured)
+        return Export(told.size, told.flags, block, largest, contexts, structured, named)
 
     def _ask(self, option: int, data: bytes = b"") -> Iterator[tuple[int, bytes]]:
         """Asks for an option and yields (type, data) of each reply, the last one being ACK or an error."""

@@ -1,8 +1,8 @@
 """Lane: one worker's way to an NBD export, with as many requests under way as its latency is worth.
 
-The depth follows from Little's law: while a request of `latency` seconds is under way, the worker could serve
-`latency / work` others, where `work` are the seconds that it needs for one itself. A server that answers at once
-is best asked one thing at a time, since more only pushes the data out of the caches.
+Two where the server answers at once: it works at one while the worker moves the other; more only push the data out
+of the caches. Where it is far, the depth follows from Little's law: while a request of `latency` seconds is under
+way, the worker could serve `latency / work` others, where `work` are the seconds that it needs for one itself.
 """
 
 import threading
@@ -14,14 +14,16 @@ from clientd.disk.nbd.transport import Lost
 from clientd.disk.protocol import Pending
 from clientd.errors import LASTING, DiskError
 
-_SLOW = 0.001
-"""Seconds of latency from which on more requests under way are worth it: a disk's or a network's, no CPU's."""
-_LEAST_DEEP = 4
+_NEAR = 2
+"""Requests under way at a server that answers at once."""
+_FAR = 0.003
+"""Seconds of latency from which on more are worth it: a disk's or a network's, which no busy processor makes."""
 _WORK = 0.001
 """Seconds that a worker needs itself for a chunk of the usual size, roughly: to receive, look at and send it."""
 _ZEROS = memoryview(bytes(1024 * 1024))
 _NO_ZEROING = frozenset({22, 95})
 """EINVAL, ENOTSUP: a server that advertises zeroing and then does not know it."""
+_DOING = {wire.READ: "reading", wire.WRITE: "writing", wire.WRITE_ZEROES: "zeroing"}
 
 
 class Link:
@@ -61,26 +63,27 @@ class NbdLane:
 
     @property
     def depth(self) -> int:
-        """1 where the server answers at once, up to the settings' `requests` where it does not."""
+        """2 where the server answers at once, up to the settings' `requests` where it does not."""
         latency = self._link.session.latency
-        return 1 if latency < _SLOW else min(max(_LEAST_DEEP, 1 + int(latency / _WORK)), self._most)
+        return min(_NEAR if latency < _FAR else 1 + int(latency / _WORK), self._most)
 
     def read(self, offset: int, view: memoryview) -> Pending:
         """By READ."""
-        export = self._link.session.export
-        return self._begin("reading", wire.READ, _parts(offset, view, export.largest))
+        return self._begin(wire.READ, offset, view)
 
     def write(self, offset: int, view: memoryview) -> Pending:
         """By WRITE, with FUA where the server cannot flush."""
-        export = self._link.session.export
-        fua = wire.FLAG_FUA if export.can(wire.SEND_FUA) and not export.can(wire.SEND_FLUSH) else 0
-        return self._begin("writing", wire.WRITE, _parts(offset, view, export.largest), fua)
+        return self._begin(wire.WRITE, offset, view)
 
     def zero(self, offset: int, length: int) -> Pending:
         """By WRITE_ZEROES, which lets the server make a hole; by writing zeros where it cannot."""
         if not (self._zeroing and self._link.session.export.can(wire.SEND_WRITE_ZEROES)):
-            return self._write_zeros(offset, length)
-        return _Zeroing(self, offset, length)
+            return self.write_zeros(offset, length)
+        zeroing = _Zeroing(
+            wire.WRITE_ZEROES, offset, length, session=self._link.session, path=self._path, lane=self
+        )
+        zeroing.send()
+        return zeroing
 
     def restore(self) -> None:
         """Connects anew to a source. A target that was lost may have lost what it had: only `Disk.renew` helps."""
@@ -95,37 +98,22 @@ class NbdLane:
         """Gives its connection back."""
         self._release(self._link)
 
-    def _write_zeros(self, offset: int, length: int) -> Pending:
+    def write_zeros(self, offset: int, length: int) -> Pending:
+        """Zeros by WRITE, for a server that knows no command for them. Raises DiskError."""
+        self._zeroing = False
         starts = range(offset, offset + length, len(_ZEROS))
         return Several([self.write(start, _ZEROS[: offset + length - start]) for start in starts])
 
-    def _begin(self, doing: str, kind: int, parts: Sequence[tuple[int, memoryview]], flags: int = 0) -> Pending:
+    def _begin(self, kind: int, offset: int, view: memoryview) -> Pending:
+        """One request, or several where the server takes no larger ones. Raises DiskError."""
         session = self._link.session
-        begun = []
-        for offset, part in parts:
-            try:
-                if kind == wire.READ:
-                    request = session.request(kind, offset, len(part), view=part)
-                else:
-                    request = session.request(kind, offset, len(part), payload=part, flags=flags)
-            except Lost as error:
-                raise DiskError(self._path, doing, offset, str(error), passing=True) from None
-            begun.append(_Asked(request, self._path, doing))
-        return begun[0] if len(begun) == 1 else Several(begun)
-
-    def ask_zeroes(self, offset: int, length: int) -> Request:
-        """A request for zeros, by the command for it. Raises DiskError."""
-        try:
-            return self._link.session.request(wire.WRITE_ZEROES, offset, length)
-        except Lost as error:
-            raise DiskError(self._path, "zeroing", offset, str(error), passing=True) from None
-
-    def end_zeroes(self, request: Request) -> None:
-        """Waits for it; writes zeros where the server turns out not to know the command. Raises DiskError."""
-        _Asked(request, self._path, "zeroing", forgiven=_NO_ZEROING).wait()
-        if request.error:
-            self._zeroing = False
-            self._write_zeros(request.offset, request.length).wait()
+        export, length = session.export, len(view)
+        if length > export.largest:
+            starts = range(0, length, export.largest)
+            return Several([self._begin(kind, offset + at, view[at : at + export.largest]) for at in starts])
+        asked = _Asked(kind, offset, length, view, session=session, path=self._path)
+        asked.send(export.write_flags if kind == wire.WRITE else 0)
+        return asked
 
 
 class Several:
@@ -146,38 +134,40 @@ class Several:
             raise first
 
 
-class _Zeroing:
+class _Asked(Request, kw_only=True, eq=False):
+    """A request whose failures are DiskErrors."""
+
+    session: Session
+    path: str
+
+    def send(self, flags: int = 0) -> None:
+        """Raises DiskError."""
+        try:
+            self.session.send(self, flags)
+        except Lost as error:
+            raise self._failed(str(error), passing=True) from None
+
+    def wait(self) -> None:
+        """As a Pending. Zeros that the server turns out not to know are left to the caller to look at."""
+        try:
+            self.session.wait(self)
+        except Lost as error:
+            raise self._failed(str(error), passing=True) from None
+        number = self.error
+        if number and not (self.kind == wire.WRITE_ZEROES and number in _NO_ZEROING):
+            raise self._failed(self.cause, passing=number not in LASTING)
+
+    def _failed(self, cause: str, *, passing: bool) -> DiskError:
+        return DiskError(self.path, _DOING[self.kind], self.offset, cause, passing=passing)
+
+
+class _Zeroing(_Asked, kw_only=True, eq=False):
     """Zeros that were asked for by the command for them."""
 
-    def __init__(self, lane: NbdLane, offset: int, length: int) -> None:
-        self._lane = lane
-        self._request = lane.ask_zeroes(offset, length)
+    lane: NbdLane
 
     def wait(self) -> None:
-        self._lane.end_zeroes(self._request)
-
-
-class _Asked:
-    """A request that was sent. Errors that are `forgiven` are left to the caller to look at."""
-
-    def __init__(self, request: Request, path: str, doing: str, forgiven: frozenset[int] = frozenset()) -> None:
-        self._request = request
-        self._path = path
-        self._doing = doing
-        self._forgiven = forgiven
-
-    def wait(self) -> None:
-        request = self._request
-        try:
-            request.wait()
-        except Lost as error:
-            raise DiskError(self._path, self._doing, request.offset, str(error), passing=True) from None
-        number = request.error
-        if number and number not in self._forgiven:
-            raise DiskError(self._path, self._doing, request.offset, request.cause, passing=number not in LASTING)
-
-
-def _parts(offset: int, view: memoryview, largest: int) -> list[tuple[int, memoryview]]:
-    if len(view) <= largest:
-        return [(offset, view)]
-    return [(offset + at, view[at : at + largest]) for at in range(0, len(view), largest)]
+        """Writes zeros where the server turns out not to know the command."""
+        super().wait()
+        if self.error:
+            self.lane.write_zeros(self.offset, self.length).wait()

@@ -10,11 +10,13 @@ own request is done; then another one leads. Payload goes from the socket straig
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+import msgspec
+
 from clientd.disk.nbd import wire
-from clientd.disk.nbd.transport import Bytes, Lost, Transport
+from clientd.disk.nbd.transport import Lost, Transport
 from clientd.disk.nbd.wire import Export
 from clientd.disk.pace import monotonic
 from clientd.errors import printable, reason
@@ -26,40 +28,27 @@ _FORGETTING = 1.1
 _LEAST_LATENCY = 1e-6
 _LONGEST_WAIT = 10
 """Patiences from a request to its reply while the server answers others."""
+_pack, _unpack = wire.request_head.pack, wire.reply_head.unpack
 
 
-class Request:
-    """One that was sent.
+class Request(msgspec.Struct, eq=False):
+    """One request. `view` is what a write sends, or where the data of a read goes.
 
     When `done`, `error` is 0, or the system's number for what went wrong, with `said`, the server's own words.
-    `moves` says that it is for data: others tell nothing of how long those take.
     `states` are the (length, flags) by metadata context, of a BLOCK_STATUS.
     """
 
-    __slots__ = (
-        *("_session", "cookie", "done", "error", "length", "moves", "offset", "received", "said", "sent"),
-        *("states", "view"),
-    )
-
-    def __init__(
-        self, session: "Session", offset: int, length: int, view: memoryview | None, *, moves: bool
-    ) -> None:
-        self._session = session
-        self.moves = moves
-        self.offset = offset
-        self.length = length
-        self.view = view
-        self.cookie = 0
-        self.received = 0
-        self.sent = 0.0
-        self.done = False
-        self.error = 0
-        self.said = ""
-        self.states: dict[int, list[tuple[int, int]]] = {}
-
-    def wait(self) -> None:
-        """Returns when it is done. Raises Lost where the connection was lost first."""
-        self._session.wait(self)
+    kind: int
+    offset: int = 0
+    length: int = 0
+    view: memoryview | None = None
+    cookie: int = 0
+    received: int = 0
+    sent: float = 0.0
+    done: bool = False
+    error: int = 0
+    said: str = ""
+    states: dict[int, list[tuple[int, int]]] = {}
 
     @property
     def cause(self) -> str:
@@ -71,8 +60,9 @@ class Request:
 class Session:
     """A connection behind its handshake.
 
-    `latency` is about the least time in seconds that the server lately took from request to reply, `network` the
-    seconds in all that bytes were moved. `lost` says why the connection is of no use any more; None while it is.
+    `latency` is about the least time in seconds that the server lately took from request to reply with data,
+    `network` the seconds in all that bytes were moved. `lost` says why the connection is of no use any more; None
+    while it is.
     """
 
     def __init__(self, transport: Transport, export: Export) -> None:
@@ -82,7 +72,9 @@ class Session:
         self.lost: str | None = None
         self._transport = transport
         self._sending = threading.Lock()
-        self._state = threading.Condition()
+        self._state = threading.Lock()
+        self._change = threading.Condition(self._state)
+        self._sleepers = 0
         self._receiving = False
         self._waiting: dict[int, Request] = {}
         self._cookies = 0
@@ -90,60 +82,59 @@ class Session:
         self._chunk = memoryview(bytearray(wire.chunk_data.size))
         self._data_chunk = wire.chunk_data.size - wire.chunk_length.size
 
-    def request(
-        self,
-        kind: int,
-        offset: int = 0,
-        length: int = 0,
-        *,
-        payload: Bytes = b"",
-        view: memoryview | None = None,
-        flags: int = 0,
-    ) -> Request:
-        """Sends one. A read's data goes into `view`. Raises Lost."""
-        made = Request(self, offset, length, view, moves=kind in (wire.READ, wire.WRITE))
+    def send(self, request: Request, flags: int = 0) -> None:
+        """Sends it. What it needs of the caller stays as it is until it has been waited for. Raises Lost."""
         with self._sending:
-            self._cookies += 1
-            made.cookie = self._cookies
-            with self._state:
-                if self.lost is not None:
-                    raise Lost(self.lost)
-                self._waiting[made.cookie] = made
-            head = wire.request_head.pack(wire.REQUEST_MAGIC, flags, kind, made.cookie, offset, length)
+            if self.lost is not None:
+                raise Lost(self.lost)
+            self._cookies = request.cookie = cookie = self._cookies + 1
+            self._waiting[cookie] = request
+            kind = request.kind
+            head = _pack(wire.REQUEST_MAGIC, flags, kind, cookie, request.offset, request.length)
             began = monotonic()
             try:
-                self._transport.send([head, payload] if payload else [head])
+                self._transport.send((head, request.view) if kind == wire.WRITE and request.view else (head,))
             except Lost as error:
                 self._lose(str(error))
                 raise
-            made.sent = monotonic()
-            self.network += made.sent - began
-        return made
+            request.sent = monotonic()
+            self.network += request.sent - began
+
+    def ask(self, kind: int, offset: int = 0, length: int = 0) -> Request:
+        """Sends a request without data and waits for it. Raises Lost."""
+        request = Request(kind, offset, length)
+        self.send(request)
+        self.wait(request)
+        return request
 
     def wait(self, request: Request) -> None:
         """Returns when the request is done, receiving meanwhile. Raises Lost."""
         with self._state:
-            while not request.done:
-                if self.lost is not None:
-                    raise Lost(self.lost)
-                if not self._receiving:
-                    self._receiving = True
-                    break
-                self._state.wait()
-            else:
+            if self._receiving:
+                self._sleep(lambda: not self._receiving or request.done)
+            if request.done:
                 return
+            if self.lost is not None:
+                raise Lost(self.lost)
+            self._receiving = True
         try:
-            while not request.done:
+            while not self._receive_one(request):
                 if monotonic() - request.sent > self._longest_wait:
                     raise Lost(f"the server has left a request unanswered for {self._longest_wait:g} s")
-                self._receive_one()
         except Lost as error:
             self._lose(str(error))
             raise
         finally:
             with self._state:
                 self._receiving = False
-                self._state.notify_all()
+                if self._sleepers:
+                    self._change.notify_all()
+
+    def _sleep(self, until: Callable[[], bool]) -> None:
+        """With `_state` held. It is counted before it looks, so whoever changes something later wakes it."""
+        self._sleepers += 1
+        self._change.wait_for(until)
+        self._sleepers -= 1
 
     @property
     def _longest_wait(self) -> float:
@@ -172,8 +163,7 @@ class Session:
                 pass
         self._lose("the connection was closed")
         with self._sending, self._state:
-            while self._receiving:
-                self._state.wait()
+            self._sleep(lambda: not self._receiving)
             self._transport.close()
 
     def _lose(self, why: str) -> None:
@@ -182,37 +172,47 @@ class Session:
                 self.lost = why
                 self._transport.abort()
             self._waiting.clear()
-            self._state.notify_all()
+            self._change.notify_all()
 
-    def _receive_one(self) -> None:
-        """Takes one reply, or one chunk of one. Raises Lost."""
-        self._transport.receive([self._head])
-        magic, middle, cookie = wire.reply_head.unpack(self._head)
+    def _receive_one(self, wanted: Request) -> bool:
+        """Takes one reply, or one chunk of one; returns whether `wanted` is done. Raises Lost."""
+        self._transport.receive((self._head,))
+        magic, middle, cookie = _unpack(self._head)
         arrived = monotonic()
         request = self._waiting.get(cookie)
         if request is None:
             raise Lost("the server answered a request that was never sent")
-        if request.moves and not request.received:
-            self._learn(arrived - request.sent)
-        if magic == wire.SIMPLE_REPLY:
-            if middle:
-                request.error = wire.errno_of(middle)
-            elif request.view is not None:
-                self._fill(request, request.offset, request.length)
-            done = True
-        elif magic == wire.STRUCTURED_REPLY and self.export.structured:
+        if request.kind <= wire.WRITE and not request.received:  # others tell nothing of how long data takes
+            latency = arrived - request.sent
+            if latency > self.latency > 0:
+                latency = min(latency, max(self.latency, _LEAST_LATENCY) * _FORGETTING)
+            self.latency = latency
+        if magic == wire.STRUCTURED_REPLY and self.export.structured:
             done = bool(middle >> 16 & wire.REPLY_DONE)
             self._receive_chunk(request, middle & 0xFFFF, last=done)
+        elif magic == wire.SIMPLE_REPLY:
+            done = True
+            if middle:
+                request.error = wire.errno_of(middle)
+            elif request.kind == wire.READ:
+                self._fill(request, request.offset, request.length)
         else:
             raise Lost("the server sent what is no reply")
         self.network += monotonic() - arrived
         if done:
-            self._finish(request)
+            if request.kind == wire.READ and request.received != request.length and not request.error:
+                raise Lost("the server called a read done of which data is missing")
+            self._waiting.pop(cookie, None)
+            request.done = True
+            if request is not wanted and self._sleepers:
+                with self._state:
+                    self._change.notify_all()
+        return wanted.done
 
     def _receive_chunk(self, request: Request, kind: int, *, last: bool) -> None:
-        if kind == wire.REPLY_OFFSET_DATA and last and request.view is not None and not request.received:
+        if kind == wire.REPLY_OFFSET_DATA and last and request.kind == wire.READ and not request.received:
             # one chunk with all of it: its length is known, so head and data come by one call
-            self._transport.receive([self._chunk, request.view])
+            self._transport.receive((self._chunk, request.view) if request.view else (self._chunk,))
             length, offset = wire.chunk_data.unpack(self._chunk)
             if (length, offset) != (self._data_chunk + request.length, request.offset):
                 raise Lost("the server sent other data than was asked for")
@@ -259,17 +259,6 @@ class Session:
 
     def _part(self, request: Request, offset: int, length: int) -> memoryview:
         start = offset - request.offset
-        if request.view is None or start < 0 or start + length > request.length:
+        if request.kind != wire.READ or request.view is None or start < 0 or start + length > request.length:
             raise Lost("the server sent other data than was asked for")
         return request.view[start : start + length]
-
-    def _finish(self, request: Request) -> None:
-        if request.view is not None and not request.error and request.received != request.length:
-            raise Lost("the server called a read done of which data is missing")
-        with self._state:
-            self._waiting.pop(request.cookie, None)
-            request.done = True
-            self._state.notify_all()
-
-    def _learn(self, seconds: float) -> None:
-        self.latency = min(seconds, max(self.latency, _LEAST_LATENCY) * _FORGETTING) if self.latency else seconds

@@ -22,6 +22,7 @@ from clientd.errors import reason
 Bytes = bytes | bytearray | memoryview
 
 _TIMEVAL = struct.Struct("ll")
+_WAITALL = socket.MSG_WAITALL
 _MESSAGE = 10
 """Patiences that one message may take in all where bytes do come, but slowly."""
 _SOCKET_BUFFER = 4 * 1024 * 1024
@@ -99,15 +100,24 @@ class Plain:
 
     def send(self, buffers: Sequence[Bytes]) -> None:
         """By one sendmsg, where the kernel takes it all."""
-        views = [memoryview(each) for each in buffers]
-        _move(views, self.socket.sendmsg, self._patience)
+        try:
+            count = self.socket.sendmsg(buffers)
+        except OSError as error:
+            raise _lost(error, self._patience) from None
+        if count != sum(map(len, buffers)):
+            _move(_behind(buffers, count), self.socket.sendmsg, self._patience)
 
     def receive(self, views: Sequence[memoryview]) -> None:
         """By one recvmsg, where all of it comes in time."""
-        _move(list(views), self._receive, self._patience)
+        try:
+            count = self.socket.recvmsg_into(views, 0, _WAITALL)[0]
+        except OSError as error:
+            raise _lost(error, self._patience) from None
+        if count != sum(map(len, views)):
+            _move(_behind(views, count), self._receive, self._patience)
 
-    def _receive(self, views: list[memoryview]) -> int:
-        count = self.socket.recvmsg_into(views, 0, socket.MSG_WAITALL)[0]
+    def _receive(self, views: Sequence[Bytes]) -> int:
+        count = self.socket.recvmsg_into(views, 0, _WAITALL)[0]
         if count == 0:
             raise Lost("the server closed the connection")
         return count
@@ -141,20 +151,20 @@ class Secure:
     def send(self, buffers: Sequence[Bytes]) -> None:
         """One record after the other."""
         for each in filter(len, buffers):
-            _move([memoryview(each)], lambda views: self._now(self.socket.send, views[0]), self.patience)
+            _move([each], lambda views: self._now(self.socket.send, views[0]), self.patience)
 
     def receive(self, views: Sequence[memoryview]) -> None:
         """One record after the other."""
         for view in views:
             _move([view], lambda views: self._receive(views[0]), self.patience)
 
-    def _receive(self, view: memoryview) -> int:
+    def _receive(self, view: Bytes) -> int:
         count = self._now(self.socket.recv_into, view)
         if count == 0:
             raise Lost("the server closed the connection")
         return count
 
-    def _now(self, call: Callable[[memoryview], int], view: memoryview) -> int:
+    def _now(self, call: Callable[[Bytes], int], view: Bytes) -> int:
         """The call as soon as it goes through. Raises TimeoutError."""
         while True:
             try:
@@ -181,33 +191,31 @@ class Secure:
         self.socket.close()
 
 
-def _move(views: list[memoryview], some: Callable[[list[memoryview]], int], patience: float) -> None:
-    """Calls `some` until all bytes of the views are moved. Raises Lost."""
-    left = sum(view.nbytes for view in views)
-    until = None
+def _move(buffers: Sequence[Bytes], some: Callable[[Sequence[Bytes]], int], patience: float) -> None:
+    """Calls `some` until all bytes of the buffers are moved. Raises Lost."""
+    until = monotonic() + _MESSAGE * patience
     try:
-        while True:
-            count = some(views)
-            left -= count
-            if not left:
-                return
-            now = monotonic()
-            until = until or now + _MESSAGE * patience
-            if now > until:
+        while (count := some(buffers)) != sum(map(len, buffers)):
+            if monotonic() > until:
                 raise Lost(f"a message took over {_MESSAGE * patience:g} s")
-            views = _behind(views, count)
-    except (BlockingIOError, TimeoutError):
-        raise Lost(f"the server did not answer for {patience:g} s") from None
+            buffers = _behind(buffers, count)
     except OSError as error:
-        raise Lost(_said(error)) from None
+        raise _lost(error, patience) from None
 
 
-def _behind(views: list[memoryview], count: int) -> list[memoryview]:
+def _behind(buffers: Sequence[Bytes], count: int) -> Sequence[Bytes]:
     """What is left of them behind the first `count` bytes."""
-    while count >= views[0].nbytes:
-        count -= views[0].nbytes
-        views = views[1:]
-    return [views[0][count:], *views[1:]]
+    while count >= len(buffers[0]):
+        count -= len(buffers[0])
+        buffers = buffers[1:]
+    return [memoryview(buffers[0])[count:], *buffers[1:]]
+
+
+def _lost(error: OSError, patience: float) -> Lost:
+    """The kernel says of a deadline that is over that it would have to wait."""
+    if isinstance(error, BlockingIOError | TimeoutError):
+        return Lost(f"the server did not answer for {patience:g} s")
+    return Lost(_said(error))
 
 
 def _context(tls: Tls) -> ssl.SSLContext:

@@ -67,7 +67,8 @@ _ERRORS: dict[int, int] = {
 class Export(msgspec.Struct, frozen=True):
     """What the handshake tells. `contexts` are metadata contexts by name, each with its id.
 
-    `block` is the smallest unit of a request in bytes, `largest` the most payload of one.
+    `block` is the smallest unit of a request in bytes, `largest` the most payload of one; `named` says that the
+    server named them itself.
     """
 
     size: int
@@ -76,10 +77,16 @@ class Export(msgspec.Struct, frozen=True):
     largest: int = LARGEST_PAYLOAD
     contexts: dict[str, int] = {}
     structured: bool = True
+    named: bool = False
 
     def can(self, flag: int) -> bool:
         """It was advertised."""
         return bool(self.flags & flag)
+
+    @property
+    def write_flags(self) -> int:
+        """FUA where the server cannot flush."""
+        return FLAG_FUA if self.flags & SEND_FUA and not self.flags & SEND_FLUSH else 0
 
 
 def errno_of(error: int) -> int:
