@@ -1,5 +1,6 @@
 """App: the map of the hub. Every channel with its size and its word for a full buffer, every nursery.
 
+    http connections ◀─ pump: reads the sockets
     http connections ──┐ intake: a filling queue conflates, a full one is answered 503 at the door
     reaper ── Block ───┴──▶ writer ──▶ committed, Latest ──▶ fan-out ──▶ mailbox per viewer, Latest ──▶ websocket
     store: what other hubs committed ──▶ notifier ──▶ fan-out
@@ -35,6 +36,7 @@ from sendensed.mailbox import Mailbox
 from sendensed.net import telemetry
 from sendensed.net.access import Access
 from sendensed.net.assets import Assets
+from sendensed.net.pump import Pump
 from sendensed.net.routes import Routes
 from sendensed.net.server import Server
 from sendensed.net.tls import Listening
@@ -94,14 +96,19 @@ async def run(
         database=database,
         certificate=listening.certificate,
     )
-    make = partial(Server, wall=environment.wall, make_id=environment.new_id, body_limit=telemetry.body_limit)
-    server = make(routes.handle)
-    legacy = make(partial(routes.handle, caller=auth.legacy(settings.legacy_appliance)))
+    pump = Pump()
+    make = partial(
+        Server, wall=environment.wall, make_id=environment.new_id, body_limit=telemetry.body_limit, pump=pump
+    )
+    server = make(routes.handle, quick=routes.quick)
+    anyone = auth.legacy(settings.legacy_appliance)
+    legacy = make(partial(routes.handle, caller=anyone), quick=partial(routes.quick, caller=anyone))
     async with trio.open_nursery() as actors:
         actors.start_soon(writer.run, intake)
         actors.start_soon(fanout.run, committed)
         actors.start_soon(receiver.run)
-        with intake:
+        actors.start_soon(pump.run)
+        with intake, pump:
             async with trio.open_nursery() as connections, trio.open_nursery() as sources:
                 serve = partial(trio.serve_listeners, handler_nursery=connections)
                 await sources.start(serve, server.serve_connection, listening.listeners)

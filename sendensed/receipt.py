@@ -1,7 +1,10 @@
 """Receipt: what a request waits for, and the writer settles once its batch is committed.
 
-A whole batch is settled at once; a receipt is one parked task, without a channel of its own.
+A whole batch is settled at once; a receipt is one parked task, without a channel of its own. A `Call` is none
+either: whoever is to be told is called.
 """
+
+from collections.abc import Callable
 
 import trio
 
@@ -37,3 +40,18 @@ class Receipt:
             await trio.lowlevel.wait_task_rescheduled(forget)
         assert self._answer is not None, "a settled receipt holds its answer"  # noqa: S101
         return self._answer
+
+
+class Call:
+    """One request that no task waits for. Settled at most once; later settlements are ignored."""
+
+    __slots__ = ("_tell",)
+
+    def __init__(self, tell: Callable[["Call", Answer], None]) -> None:
+        self._tell: Callable[[Call, Answer], None] | None = tell
+
+    def settle(self, answer: Answer) -> None:
+        """Tells the answer; what is told must not raise."""
+        tell, self._tell = self._tell, None
+        if tell is not None:
+            tell(self, answer)

@@ -1,6 +1,7 @@
 """Receiver: takes an update at the door, hands it to the writer, and waits until it is committed."""
 
 import math
+from collections.abc import Callable
 
 import trio
 
@@ -14,7 +15,7 @@ from sendensed.core.answer import Answer, Refusal
 from sendensed.core.batch import Cancel, Post
 from sendensed.core.rate import Bucket, Rate, draw
 from sendensed.intake import Intake
-from sendensed.receipt import Receipt
+from sendensed.receipt import Call, Receipt
 
 FULL = Refusal(503, "queue_full", "the hub has more to commit than it can hold; send the newest state again later")
 SLOW = Refusal(503, "not_committed_in_time", "the commit takes too long; send the newest state again later")
@@ -52,7 +53,7 @@ class Receiver:
         self._buckets: dict[str, Bucket] = {}
         self._hearing = hearing
         self._deadline = deadline
-        self._waiting: dict[Receipt, float] = {}
+        self._waiting: dict[Receipt | Call, float] = {}
         self._draining = trio.Event()
 
     @property
@@ -76,9 +77,7 @@ class Receiver:
                     with trio.move_on_after(_LOOK):
                         await self._draining.wait()
                 late = trio.current_time() - self._deadline
-                for receipt, since in self._waiting.items():
-                    if since > late:
-                        break
+                for receipt in [one for one, since in self._waiting.items() if since <= late]:
                     receipt.settle(SLOW)
             nursery.cancel_scope.cancel()
 
@@ -98,6 +97,22 @@ class Receiver:
         update = telemetry.parse(job_type, job_id, content)
         receipt = Receipt()
         return self._offer(update, receipt, len(content), appliance) or await self._answer(receipt)
+
+    def take(
+        self, job_type: str, job_id: str, content: bytes, appliance: str, tell: Callable[[Answer], None]
+    ) -> None:
+        """As `accept`, for a request that no task waits for: `tell` is called with the answer, be it at once."""
+        if refusal := self._shed(content, appliance, 1):
+            tell(refusal)
+            return
+        update = telemetry.parse(job_type, job_id, content)
+
+        def settled(call: Call, answer: Answer) -> None:
+            del self._waiting[call]
+            tell(answer)
+
+        if refusal := self._offer(update, Call(settled), len(content), appliance):
+            tell(refusal)
 
     async def accept_batch(self, content: bytes, appliance: str = "") -> Refusal | list[Answer | Invalid]:
         """Returns what is told of each row, in their order, after the commits; or that all of it is refused.
@@ -146,7 +161,7 @@ class Receiver:
         said = f"'{appliance}' sends more than {self._pace.steady:g} updates a second; send the newest state later"
         return Refusal(429, "too_fast", said, retry_after=wait)
 
-    def _offer(self, update: Telemetry, receipt: Receipt, size: int, appliance: str) -> Refusal | None:
+    def _offer(self, update: Telemetry, receipt: Receipt | Call, size: int, appliance: str) -> Refusal | None:
         try:
             if not self._intake.offer(Post(update, self._hearing.clock.now(), receipt, appliance), size):
                 return FULL

@@ -77,6 +77,34 @@ class Access:
         said = f"the token '{token.name}' is for '{token.role}', and this needs '{need}'"
         return fault(403, "forbidden", said)
 
+    def standing(self, request: Request, need: Need) -> Callable[[], Caller | None] | None:
+        """Says at each call who the caller of such a request is, if he is known without a look-up and may.
+
+        None where `admit` has to decide each time.
+        """
+        if self._open:
+            return lambda: OPEN
+        shown, by_cookie = self._shown(request)
+        presented = auth.read(shown) if shown and not by_cookie else None
+        if presented is None:
+            return None
+        proved: Token | None = None
+        caller: Caller | None = None
+
+        def admitted() -> Caller | None:
+            nonlocal proved, caller
+            known = self._known_now(presented.id)
+            token = known[0] if known else None
+            if token is None or not self._opens(token):
+                return None
+            if token is not proved:
+                may = presented.is_that_of(token) and token.caller.may(need)
+                proved, caller = token, token.caller if may else None
+            self._used.add(presented.id)
+            return caller
+
+        return admitted
+
     async def still(self, caller: Caller) -> bool:
         """Whether one who was admitted still would be. While the store does not answer nobody is turned out."""
         if not caller.token:

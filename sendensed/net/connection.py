@@ -11,6 +11,7 @@ from schemas.fault import Invalid
 from sendensed.net import handshake, ws
 from sendensed.net.http import Refused, Request, Response, Upgrade, encode, fault
 from sendensed.net.parser import BODY, HEAD, IDLE, Parser
+from sendensed.net.pump import PeerGone
 
 if TYPE_CHECKING:
     from sendensed.net.server import Server
@@ -43,7 +44,8 @@ class Connection:
     def __init__(self, server: Server, peer: Peer) -> None:
         self._server = server
         self._peer = peer
-        self._parser = Parser(server.limits, server.body_limit)
+        self._line = peer.line
+        self._parser = Parser(server.limits, server.body_limit, server.heads)
         self._scope = trio.CancelScope()
         self._times = {
             IDLE: server.limits.idle,
@@ -56,10 +58,12 @@ class Connection:
         self._answering = False
         self._answered = False
         self._woken = False
+        self._ends = False
+        self._left = b""
 
     def wake(self) -> None:
         """Ends the wait for a next request, if that is what the connection is doing."""
-        if self._reading and self._parser.phase == IDLE:
+        if self._reading and self._parser.phase == IDLE and not (self._line is not None and self._line.owed):
             self._woken = True
             self._scope.cancel()
 
@@ -119,10 +123,55 @@ class Connection:
         elif self._parser.continues():
             await self._peer.send(_CONTINUE)
         self._reading = True
-        data = await self._peer.receive()
+        data = await self._peer.receive_or_take(self._take)
         self._reading = False
+        if data is None:
+            return await self._finish_taken()
         self._parser.receive(data)
         return bool(data)
+
+    def _take(self, data: bytes) -> bool:
+        """Has a usual request answered while the task waits on; False where the task has to look at it."""
+        found = self._parser.taker(data)
+        if found is None or self._server.draining:
+            return False
+        take, body = found
+        self._due = trio.current_time() + self._server.limits.answer
+        try:
+            return take(body, self._tell)
+        except Invalid as error:
+            self._tell(_invalid(error))
+        except Exception as error:
+            self._tell(self._bug(error, "POST", ""))
+        return True
+
+    def _tell(self, response: Response) -> None:
+        """Sends the answer to what was taken, as far as the socket takes it now; the task sends the rest."""
+        now = trio.current_time()
+        self._due = now + self._server.limits.idle
+        if self._scope.deadline > self._due:
+            self._scope.deadline = self._due
+        self._ends = response.close or self._server.draining
+        if self._ends:
+            data = encode(response, self._server.date(now), body=True, end=b"close")
+        else:
+            data = self._server.said(response)
+        try:
+            sent = self._peer.try_send(data)
+        except PeerGone:
+            sent = 0  # the task meets it too
+        self._left = data[sent:]
+        if self._line is not None:
+            self._line.free()
+            if self._ends or self._left:
+                self._line.wake()
+
+    async def _finish_taken(self) -> bool:
+        """What is left to do after an answer to what was taken; False where the connection ends with it."""
+        left, self._left = self._left, b""
+        if left:
+            await self._peer.send(left)
+        return not self._ends
 
     async def _respond(self, request: Request, now: float) -> _Ending | None:
         """Has the request answered; returns how the connection ends, or None where it goes on."""
@@ -149,11 +198,11 @@ class Connection:
         try:
             return await self._server.handler(request)
         except Invalid as error:
-            return fault(400, error.code, error.message, error.field)
+            return _invalid(error)
         except Refused as refused:
             return refused.response
         except Exception as error:
-            return self._bug(error, request)
+            return self._bug(error, request.method, request.path)
 
     def _encode(self, request: Request, response: Response, close: bool) -> bytes:
         date = self._server.date(trio.current_time())
@@ -162,10 +211,10 @@ class Connection:
         try:
             return encode(response, date, body=body, end=end)
         except ValueError as error:
-            return encode(self._bug(error, request), date, body=body, end=end)
+            return encode(self._bug(error, request.method, request.path), date, body=body, end=end)
 
-    def _bug(self, error: Exception, request: Request) -> Response:
-        bug = self._server.report(error, method=request.method, path=request.path[:200])
+    def _bug(self, error: Exception, method: str, path: str) -> Response:
+        bug = self._server.report(error, method=method, path=path[:200])
         return fault(500, "internal", f"internal error {bug}")
 
     async def _overdue(self) -> _Ending | None:
@@ -185,3 +234,7 @@ class Connection:
         date = self._server.date(trio.current_time())
         await self._peer.send(encode(response, date, body=self._parser.method != "HEAD", end=b"close"))
         await self._peer.linger(self._server.limits.linger)
+
+
+def _invalid(error: Invalid) -> Response:
+    return fault(400, error.code, error.message, error.field)

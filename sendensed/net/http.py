@@ -60,6 +60,20 @@ Handler = Callable[[Request], Awaitable[Response | Upgrade]]
 """Answers a request. Raising Invalid is a 400; any other exception is a bug: 500, and logged."""
 
 
+Answered = Callable[[Response], None]
+"""Where an answer goes that was not waited for: called once, be it at once."""
+
+Taker = Callable[[bytes, Answered], bool]
+"""Takes the body of one more request whose head is known, and has it answered later, without a task that waits.
+
+Returns False where that cannot be without waiting; nothing was done then, and the handler is asked as ever. Raises
+what a handler raises.
+"""
+
+Quick = Callable[[Request], Taker | None]
+"""What takes the bodies of requests with this very head; None where each has to go to the handler."""
+
+
 class Refused(Exception):
     """A request that is answered by the layer itself, without a handler; the connection closes."""
 

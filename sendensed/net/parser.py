@@ -15,7 +15,7 @@ from collections.abc import Callable
 import httptools
 
 from sendensed.net import head
-from sendensed.net.http import Refused, Request, refuse
+from sendensed.net.http import Refused, Request, Taker, refuse
 from sendensed.net.known import KnownHeads
 from sendensed.net.limits import Limits
 
@@ -44,11 +44,11 @@ _WASTE = 8
 class Parser:
     """Reads requests: feed it by `receive`, then call `next` until it returns None.
 
-    `body_limit` gives the largest body for a path, in bytes. `phase` tells where the bytes so far end,
-    `method` is that of the request under way once its head is read.
+    `body_limit` gives the largest body for a path, in bytes; `known` the heads that need no parsing. `phase` tells
+    where the bytes so far end, `method` is that of the request under way once its head is read.
     """
 
-    def __init__(self, limits: Limits, body_limit: Callable[[str], int]) -> None:
+    def __init__(self, limits: Limits, body_limit: Callable[[str], int], known: KnownHeads | None = None) -> None:
         self._limits = limits
         self._body_limit = body_limit
         self._llhttp = httptools.HttpRequestParser(self)
@@ -56,7 +56,7 @@ class Parser:
         self._at = 0
         self._dead = False
         self._refusal: Refused | None = None
-        self._known = KnownHeads()
+        self._known = known or KnownHeads()
         self._reset()
 
     def _reset(self) -> None:
@@ -87,6 +87,12 @@ class Parser:
     def pending(self) -> bool:
         """Whether bytes after the last request wait to be read."""
         return self._at < len(self._data)
+
+    def taker(self, data: bytes) -> tuple[Taker, bytes] | None:
+        """What takes these bytes, and the body in them, where they are one whole request that needs no parsing."""
+        if self._raw or self._dead or self.phase != IDLE:
+            return None
+        return self._known.taker(data)
 
     def continues(self) -> bool:
         """Whether `100 Continue` is due now; True at most once a request."""

@@ -6,14 +6,17 @@ import msgspec
 
 from schemas import codec
 from sendensed.core.answer import Refusal
-from sendensed.core.auth import Need
+from sendensed.core.auth import Caller, Need
 from sendensed.environment import Environment
-from sendensed.net.http import Headers, Request, Response, Upgrade, fault
+from sendensed.net.http import Headers, Request, Response, Taker, Upgrade, fault
 
 _HEADERS = (("Cache-Control", "no-store"),)
 
 Answerer = Callable[[Request, Sequence[str]], Awaitable[Response | Upgrade]]
 """Answers a request; the second argument holds what stands in the place of each `{name}` of the path."""
+
+TakerOf = Callable[[Sequence[str], Callable[[], Caller | None]], Taker]
+"""Makes what takes bodies for an address: of the values in its path, and of who is admitted at the moment."""
 
 
 class Route(msgspec.Struct, frozen=True):
@@ -22,7 +25,7 @@ class Route(msgspec.Struct, frozen=True):
     A draining hub refuses routes that take something `new`. `query`, `takes` and `says` are the types of what
     stands behind the '?', of the body, and of the answer, where it is JSON; `media` is the answer's kind where
     it has no such type, `statuses` are those it comes with. A `page` is for people: a browser without a session is
-    sent to sign in.
+    sent to sign in. `taker` has requests answered that nobody waits for, as `answer` does.
     """
 
     method: str
@@ -36,6 +39,7 @@ class Route(msgspec.Struct, frozen=True):
     media: str = ""
     statuses: tuple[str, ...] = ("2XX",)
     page: bool = False
+    taker: TakerOf | None = None
 
     def match(self, segments: Sequence[str]) -> list[str] | None:
         """What stands in the place of each `{name}`; None where the segments are another address."""

@@ -6,6 +6,7 @@ and `metrics` (readers), `described` (programs), `assets` (the page).
 
 from msgspec.structs import replace
 
+from schemas.fault import Invalid
 from sendensed import config
 from sendensed.actors.fanout import Fanout
 from sendensed.actors.hearing import Hearing
@@ -23,7 +24,7 @@ from sendensed.net.feed import Feed
 from sendensed.net.fleet import Fleet
 from sendensed.net.guard import Guard
 from sendensed.net.health import Health
-from sendensed.net.http import Request, Response, Upgrade, fault, split_path
+from sendensed.net.http import Request, Response, Taker, Upgrade, fault, split_path
 from sendensed.net.login import Login
 from sendensed.net.metrics import Metrics
 from sendensed.net.reading import Reading
@@ -108,6 +109,21 @@ class Routes:
             message = f"{request.method} is not possible here; use {' or '.join(methods)}"
             return fault(405, "method_not_allowed", message, headers=(("Allow", ", ".join(methods)),))
         return fault(404, "not_found", f"there is nothing at {request.path[:200]}")
+
+    def quick(self, request: Request, caller: Caller | None = None) -> Taker | None:
+        """What takes the bodies of requests with this head, where nothing but who is admitted can change what it
+        means. None where there is no such thing, and where the head alone has a refusal for an answer."""
+        try:
+            segments = split_path(request.path)
+        except Invalid:
+            return None
+        for route in self.table:
+            if route.taker and route.method == request.method and (values := route.match(segments)):
+                if self._guard.check(request) is not None:
+                    return None
+                admitted = (lambda: caller) if caller else self._access.standing(request, route.need)
+                return route.taker(values, admitted) if admitted else None
+        return None
 
     async def _answered(
         self, route: Route, request: Request, values: list[str], caller: Caller | None

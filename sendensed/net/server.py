@@ -8,9 +8,11 @@ import structlog
 import trio
 
 from sendensed.net.connection import Connection
-from sendensed.net.http import Handler, encode, fault
+from sendensed.net.http import Handler, Quick, Response, encode, fault
+from sendensed.net.known import KnownHeads
 from sendensed.net.limits import Heartbeat, Limits
-from sendensed.net.stream import Peer, PeerGone
+from sendensed.net.pump import PeerGone, Pump
+from sendensed.net.stream import Peer
 
 log = structlog.get_logger(__name__)
 
@@ -22,7 +24,8 @@ class Server:
     """What all connections share: the handler, the limits, the clock of the Date field, the drain.
 
     `wall` is the wall clock in UTC, `make_id` names a bug in the log and in the 500 that tells of it,
-    `body_limit` gives the largest body for a path (by default the limits' own for every path).
+    `body_limit` gives the largest body for a path (by default the limits' own for every path). `pump`, if there is
+    one, reads the sockets, and `quick` then answers the requests that it knows without a turn of their task.
     """
 
     def __init__(
@@ -34,12 +37,17 @@ class Server:
         limits: Limits | None = None,
         heartbeat: Heartbeat | None = None,
         body_limit: Callable[[str], int] | None = None,
+        pump: Pump | None = None,
+        quick: Quick | None = None,
     ) -> None:
         self.handler = handler
         self.limits = limits = limits or Limits()
         self.heartbeat = heartbeat or Heartbeat()
         self.body_limit = body_limit or (lambda path: limits.body)
+        self.heads = KnownHeads(quick) if quick else KnownHeads()
         self.draining = False
+        self._pump = pump
+        self._said: tuple[Response, bytes, bytes] | None = None
         self._wall = wall
         self._make_id = make_id
         self._connections: set[Connection] = set()
@@ -61,12 +69,14 @@ class Server:
             if len(self._connections) >= self.limits.connections:
                 await self._turn_away(Peer(stream, self.limits.write))
                 return
-            connection = Connection(self, Peer(stream, self.limits.write))
+            peer = Peer(stream, self.limits.write, self._pump)
+            connection = Connection(self, peer)
             self._connections.add(connection)
             try:
                 await connection.serve()
             finally:
                 self._connections.discard(connection)
+                peer.close()
         except PeerGone:
             pass
         finally:
@@ -87,6 +97,13 @@ class Server:
             self._date = format_datetime(self._wall(), usegmt=True).encode()
             self._date_until = now + 1
         return self._date
+
+    def said(self, response: Response) -> bytes:
+        """The answer's bytes, after which the connection goes on: made once for all who get the same in a row."""
+        date, said = self.date(trio.current_time()), self._said
+        if said is None or said[0] is not response or said[1] is not date:
+            said = self._said = (response, date, encode(response, date, body=True, end=b""))
+        return said[2]
 
     def report(self, error: Exception, **where: str) -> str:
         """Logs a bug; returns the id that stands in the log."""

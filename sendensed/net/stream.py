@@ -1,32 +1,48 @@
 """Stream: reads and writes of one connection, each in one system call where the stream is a plain socket.
 
-Trio's own `receive_some` and `send_all` checkpoint before and after each call; a request costs one wait, and
-that wait is the fair place to let others run.
+The server's pump reads plain sockets; where there is none a read waits for its own. Trio's `receive_some` and
+`send_all` checkpoint before and after each call; a request costs one wait, and that wait is the fair place to let
+others run.
 """
 
 import os
 
 import trio
 
-RECEIVE = 64 * 1024
-"""Most bytes of one read."""
+from sendensed.net.pump import RECEIVE, Line, PeerGone, Pump, Take
+
 _DRAIN = 1024 * 1024
 
 
-class PeerGone(Exception):
-    """The peer cannot be reached any more: reset, closed, or too slow to take what was sent."""
-
-
 class Peer:
-    """The two directions of a connection. One task reads, one writes."""
+    """The two directions of a connection. One task reads, one writes.
 
-    def __init__(self, stream: trio.abc.Stream, write_time: float) -> None:
+    `line` is the socket's place at the pump, where there is one: what may take a request before the task sees it.
+    """
+
+    def __init__(self, stream: trio.abc.Stream, write_time: float, pump: Pump | None = None) -> None:
         self.stream = stream
         self._write_time = write_time
         self._socket = stream.socket if isinstance(stream, trio.SocketStream) else None
+        self.line: Line | None = None
+        if self._socket is not None and pump is not None:
+            self.line = pump.line(self._socket.fileno())
+
+    def close(self) -> None:
+        """Leaves the pump; the stream is still to be closed."""
+        if self.line is not None:
+            self.line.close()
+
+    async def receive_or_take(self, take: Take) -> bytes | None:
+        """As `receive`, and None where the line was woken; on a line without `take`'s taking it."""
+        return await (self.receive() if self.line is None else self.line.receive(take))
 
     async def receive(self) -> bytes:
         """What came in next, b"" at the end of input. Raises PeerGone. Cancellation loses nothing."""
+        if self.line is not None:
+            while (data := await self.line.receive()) is None:
+                pass
+            return data
         try:
             if self._socket is None:
                 return bytes(await self.stream.receive_some(RECEIVE))

@@ -1,6 +1,6 @@
 """Telemetry: the addresses that senders push to."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -11,7 +11,8 @@ from schemas.telemetry import Acknowledgement, TelemetryBody
 from sendensed.actors.hearing import Hearing
 from sendensed.actors.receiver import Receiver
 from sendensed.core.answer import Answer, Refusal, refusal
-from sendensed.net.http import Request, Response
+from sendensed.core.auth import Caller
+from sendensed.net.http import Answered, Request, Response, Taker
 from sendensed.net.limits import Limits
 from sendensed.net.route import Refuser, Route, json
 
@@ -37,6 +38,7 @@ class Telemetry:
                 new=True,
                 takes=TelemetryBody,
                 says=Acknowledgement,
+                taker=self._taker,
             ),
             Route("POST", BATCH, self._batch, "push", new=True, takes=BatchBody, says=BatchAnswer),
         )
@@ -44,6 +46,19 @@ class Telemetry:
     async def _push(self, request: Request, values: Sequence[str]) -> Response:
         appliance = request.caller.appliance
         return self._told(await self._receiver.accept(values[0], values[1], request.body, appliance))
+
+    def _taker(self, values: Sequence[str], admitted: Callable[[], Caller | None]) -> Taker:
+        job_type, job_id = values
+
+        def take(body: bytes, answered: Answered) -> bool:
+            caller = admitted()
+            if caller is None:
+                return False
+            tell = lambda answer: answered(self._told(answer))  # noqa: E731
+            self._receiver.take(job_type, job_id, body, caller.appliance, tell)
+            return True
+
+        return take
 
     async def _batch(self, request: Request, values: Sequence[str]) -> Response:
         told = await self._receiver.accept_batch(request.body, request.caller.appliance)

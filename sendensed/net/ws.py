@@ -13,7 +13,8 @@ from trio_websocket import ConnectionClosed, WebSocketConnection, wrap_server_st
 from wsproto.utilities import LocalProtocolError
 
 from sendensed.net.limits import Heartbeat
-from sendensed.net.stream import Peer, PeerGone
+from sendensed.net.pump import PeerGone
+from sendensed.net.stream import Peer
 
 NORMAL = 1000
 GOING_AWAY = 1001
