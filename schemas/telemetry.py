@@ -23,11 +23,13 @@ TotalKind = Literal["allocated", "changed", "virtual"]
 """What `total_bytes` counts."""
 Command = Literal["continue", "cancel", "superseded"]
 
-_Count = Annotated[int, Meta(ge=0, le=INT64)]
-_Signed = Annotated[int, Meta(ge=-INT64 - 1, le=INT64)]
-_Index = Annotated[int, Meta(ge=0, le=2**31 - 1)]
-_WithOffset = Annotated[datetime, Meta(tz=True)]
-_Attempt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
+Count = Annotated[int, Meta(ge=0, le=INT64)]
+Signed = Annotated[int, Meta(ge=-INT64 - 1, le=INT64)]
+Index = Annotated[int, Meta(ge=0, le=2**31 - 1)]
+
+Percent = Annotated[float, Meta(ge=0, le=100)]
+Moment = Annotated[datetime, Meta(tz=True)]
+Attempt = Annotated[int, Meta(ge=1, le=2**31 - 1)]
 
 
 class ErrorBody(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -47,9 +49,9 @@ class DiskBody(msgspec.Struct, frozen=True, omit_defaults=True):
     `bottleneck` is what took most of its workers' time lately, a `Bottleneck`; other words are not kept.
     """
 
-    disk_index: _Index
-    bytes_transferred: _Count | None = None
-    total_bytes: _Count | None = None
+    disk_index: Index
+    bytes_transferred: Count | None = None
+    total_bytes: Count | None = None
     progress_percent: float | None = None
     status: str | None = None
     error_message: str | None = None
@@ -67,34 +69,34 @@ class TelemetryBody(msgspec.Struct, frozen=True, omit_defaults=True):
     job_type: str | None = None
     status: Status | Literal[""] | None = None
     current_phase: str | None = None
-    bytes_transferred: _Count | None = None
-    total_bytes: _Count | None = None
-    transfer_speed_bps: _Signed | None = None
+    bytes_transferred: Count | None = None
+    total_bytes: Count | None = None
+    transfer_speed_bps: Signed | None = None
     eta_seconds: int | float | None = None
     progress_percent: float | None = None
     disks: Annotated[tuple[DiskBody, ...], Meta(max_length=DISKS)] | None = None
     error: str | ErrorBody | None = None
     timestamp: str | None = None
-    attempt: _Attempt | None = None
-    sequence: _Count | None = None
+    attempt: Attempt | None = None
+    sequence: Count | None = None
     vm_name: str | None = None
     backup_type: str | None = None
     total_kind: TotalKind | Literal[""] | None = None
     sender: str | None = None
-    age_ms: _Count | None = None
-    bytes_verified: _Count | None = None
+    age_ms: Count | None = None
+    bytes_verified: Count | None = None
 
 
-class Disk(msgspec.Struct, frozen=True, gc=False):
+class Disk(msgspec.Struct, frozen=True, gc=False, rename={"index": "disk_index"}):
     """One disk of an update, read. 0 and '' mean "not said"."""
 
-    index: int
-    bytes_transferred: int = 0
-    total_bytes: int = 0
-    progress_percent: float = 0.0
+    index: Index
+    bytes_transferred: Count = 0
+    total_bytes: Count = 0
+    progress_percent: Percent = 0.0
     status: str = ""
     error_message: str = ""
-    bottleneck: str = ""
+    bottleneck: Annotated[str, Meta(pattern=r"^(read|write|network)?\Z")] = ""
 
 
 class Telemetry(msgspec.Struct, frozen=True, gc=False):
@@ -270,7 +272,7 @@ def _percent(value: float | None) -> float:
 
 def _read_timestamp(text: str) -> datetime | None:
     try:
-        return codec.to_utc(msgspec.convert(text, _WithOffset))
+        return codec.to_utc(msgspec.convert(text, Moment))
     except msgspec.ValidationError:
         raise Invalid("timestamp: must be RFC 3339 like 2026-11-23T02:14:07Z", "timestamp") from None
 

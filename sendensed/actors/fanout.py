@@ -139,5 +139,5 @@ def changes(sequence: int, entries: Sequence[Entry]) -> bytes:
 
 def jobs_message(kind: str, sequence: int, entries: Sequence[Entry]) -> bytes:
     """A message with jobs, put together from what was encoded once for all viewers."""
-    jobs = b",".join([bytes(entry.encoded) for entry in entries])
+    jobs = b",".join([entry.encoded for entry in entries])
     return b'{"type":"%s","sequence":%d,"jobs":[%s]}' % (kind.encode(), sequence, jobs)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import trio
 
-from schemas import batch, telemetry
+from schemas import batch, telemetry, usual
 from schemas.fault import Invalid
 from schemas.telemetry import Telemetry
 from sendensed.actors.asks import Ask
@@ -101,11 +101,14 @@ class Receiver:
     def take(
         self, job_type: str, job_id: str, content: bytes, appliance: str, tell: Callable[[Answer], None]
     ) -> None:
-        """As `accept`, for a request that no task waits for: `tell` is called with the answer, be it at once."""
+        """As `accept`, for a request that no task waits for: `tell` is called with the answer, be it at once.
+
+        `job_type` and `job_id` are known to be ones.
+        """
         if refusal := self._shed(content, appliance, 1):
             tell(refusal)
             return
-        update = telemetry.parse(job_type, job_id, content)
+        update = usual.parse(job_type, job_id, content)
 
         def settled(call: Call, answer: Answer) -> None:
             del self._waiting[call]

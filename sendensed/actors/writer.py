@@ -97,12 +97,12 @@ class Writer:
             before = 0
             while True:
                 self._held.extend(self._more(inbox, self._settings.writer.batch - len(self._held)))
-                taken = [one for one in self._held if self._is_free(one)]
+                taken, held = self._parted()
                 if before < len(taken) < self._usual:
                     before = len(taken)
                     await trio.lowlevel.checkpoint()
                 elif taken:
-                    self._held = [one for one in self._held if not self._is_free(one)]
+                    self._held = held
                     self._busy |= _ids(taken)
                     self._usual += _NEWEST * (len(taken) - self._usual)
                     return taken
@@ -115,8 +115,14 @@ class Writer:
                     except trio.EndOfChannel:
                         return []
 
-    def _is_free(self, intent: batch.Intent | Beat) -> bool:
-        return isinstance(intent, Beat) or intent.job_id not in self._busy
+    def _parted(self) -> tuple[list[batch.Intent | Beat], list[batch.Intent | Beat]]:
+        """Of those held back, the ones whose job no other lane is busy with, and the others."""
+        taken: list[batch.Intent | Beat] = []
+        held: list[batch.Intent | Beat] = []
+        for one in self._held:
+            is_free = isinstance(one, Beat) or one.job_id not in self._busy
+            (taken if is_free else held).append(one)
+        return taken, held
 
     def _more(self, inbox: Inbox, most: int) -> Iterable[batch.Intent | Beat]:
         for _ in range(most):

@@ -10,9 +10,6 @@ to everybody who comes back: that is sent twice rather than never.
 
 from collections.abc import Iterable
 
-import msgspec
-from msgspec.structs import replace
-
 from schemas import codec
 from schemas.job import ACTIVE
 from sendensed.core.model import Job
@@ -22,14 +19,26 @@ FINISHED_KEPT = 500
 """Finished jobs kept for viewers that come later; older ones are read from the store."""
 
 
-class Entry(msgspec.Struct, frozen=True, gc=False):
-    """A job as last published: encoded once for all viewers. `was` is the state it had before; `changed` the
-    position of its commit, None while that is unknown."""
+class Entry:
+    """A job as last published, and how it goes out.
 
-    job: Job
-    was: str
-    encoded: msgspec.Raw
-    changed: int | None = None
+    `was` is the state it had before; `changed` the position of its commit, None while that is unknown.
+    """
+
+    __slots__ = ("_encoded", "changed", "job", "was")
+
+    def __init__(self, job: Job, was: str, changed: int | None = None) -> None:
+        self.job = job
+        self.was = was
+        self.changed = changed
+        self._encoded: bytes | None = None
+
+    @property
+    def encoded(self) -> bytes:
+        """The job as JSON: made once for all viewers, and where nobody watches not at all."""
+        if self._encoded is None:
+            self._encoded = codec.encode(job_view(self.job))
+        return self._encoded
 
 
 class Board:
@@ -50,9 +59,7 @@ class Board:
             known = self._entries.get(job.id)
             if known is not None and known.job.revision >= job.revision:
                 continue
-            news[job.id] = self._keep(
-                Entry(job, known.job.status if known else job.status, _encoded(job), changed)
-            )
+            news[job.id] = self._keep(Entry(job, known.job.status if known else job.status, changed))
         self._drop()
         return news
 
@@ -70,7 +77,7 @@ class Board:
         for job_id, revision, changed in rows:
             known = self._entries.get(job_id)
             if known is not None and known.job.revision == revision:
-                self._entries[job_id] = replace(known, changed=changed)
+                known.changed = changed
                 self._unknown.discard(job_id)
         self.sequence = max(self.sequence, position)
         self._drop()
@@ -108,7 +115,7 @@ class Board:
         With `states` (those asked for) whatever state they are in now.
         """
         return [
-            Entry(job, job.status, _encoded(job))
+            Entry(job, job.status)
             for job in jobs
             if job.id not in self._entries and wanted.wants(job, (job.status,) if states is None else states)
         ]
@@ -127,7 +134,3 @@ class Board:
             for entry in self._entries.values()
             if (entry.changed is None or entry.changed >= sequence) and wanted.wants(entry.job, wanted.statuses)
         ]
-
-
-def _encoded(job: Job) -> msgspec.Raw:
-    return msgspec.Raw(codec.encode(job_view(job)))

@@ -18,7 +18,8 @@ UNFINISHED_PERCENT = 99.9
 def percent(done: int, total: int, said: float, before: float | None) -> float | None:
     """Progress of something that is not completed: from bytes where the total is known, else as said."""
     if total > 0:
-        return min(100 * done / total, UNFINISHED_PERCENT)
+        share = 100 * done / total
+        return share if share < UNFINISHED_PERCENT else UNFINISHED_PERCENT
     if said > 0:
         return min(said, UNFINISHED_PERCENT)
     return before
@@ -28,6 +29,8 @@ def merge(disks: tuple[Disk, ...], updates: tuple[telemetry.Disk, ...]) -> tuple
     """The disks after an update that names its disks. Bytes never fall; empty fields overwrite nothing."""
     if not updates:
         return disks
+    if [disk.index for disk in disks] == [update.index for update in updates]:
+        return tuple(map(_merge_one, disks, updates))
     known = {disk.index: disk for disk in disks}
     for update in updates:
         known[update.index] = _merge_one(known.get(update.index) or Disk(update.index), update)
@@ -35,12 +38,21 @@ def merge(disks: tuple[Disk, ...], updates: tuple[telemetry.Disk, ...]) -> tuple
 
 
 def _merge_one(disk: Disk, update: telemetry.Disk) -> Disk:
-    done = max(disk.bytes_transferred, update.bytes_transferred)
-    total = update.total_bytes or disk.total_bytes
-    status = update.status or disk.status
-    progress = percent(done, total, update.progress_percent, disk.progress_percent)
-    error, bottleneck = update.error_message or disk.error_message, update.bottleneck or disk.bottleneck
-    merged = Disk(disk.index, done, total, progress, status, error, bottleneck)
+    """Once for each disk of each update, so every step counts here."""
+    done, total, status = update.bytes_transferred, update.total_bytes, update.status
+    if done < disk.bytes_transferred:
+        done = disk.bytes_transferred
+    if not total:
+        total = disk.total_bytes
+    merged = Disk(
+        disk.index,
+        done,
+        total,
+        percent(done, total, update.progress_percent, disk.progress_percent),
+        status or disk.status,
+        update.error_message or disk.error_message,
+        update.bottleneck or disk.bottleneck,
+    )
     return _finished(merged) if status == "completed" else merged
 
 

@@ -29,11 +29,13 @@ def changes(before: Job | None, after: Job, now: datetime, voice: Voice, detail:
         rows.append(_event(after, now, "phase", voice, f"{before.current_phase} -> {after.current_phase}"))
     if before is not None and before.not_moving and not after.not_moving and after.status in ACTIVE:
         rows.append(alarm(after, now, voice, "moves again"))
-    known = {} if before is None else {disk.index: disk for disk in before.disks}
-    for disk in after.disks:
-        old = known.get(disk.index)
-        if disk.status and (old is None or old.status != disk.status):
-            rows.append(_event(after, now, "disk", voice, _disk_detail(disk)))
+    was = {} if before is None else {disk.index: disk.status for disk in before.disks}
+    if was != {disk.index: disk.status for disk in after.disks}:
+        rows += [
+            _event(after, now, "disk", voice, _disk_detail(disk))
+            for disk in after.disks
+            if disk.status and was.get(disk.index) != disk.status
+        ]
     return tuple(rows)
 
 

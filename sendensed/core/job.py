@@ -18,10 +18,11 @@ from schemas.fault import Invalid
 from schemas.job import ACTIVE, EtaReason, State
 from schemas.telemetry import DISKS, INT64, Command, Telemetry
 from sendensed.core import disks, estimate, history, prediction
-from sendensed.core.model import Event, Job, Meter
+from sendensed.core.model import Disk, Event, Job, Meter
 
 _OLDEST = 86_400.0
 """Seconds: an update that claims to have waited longer is measured as if it had waited this long."""
+_NO_REASON = "the sender reported a failure and gave no reason"
 
 
 class Merged(msgspec.Struct, frozen=True, gc=False):
@@ -53,11 +54,8 @@ def _merge(job: Job | None, update: Telemetry, now: datetime, hub: str) -> Merge
     if job is None:
         return _apply(None, _first(update, now), update, now, hub)
     if job.job_type != update.job_type:
-        raise Invalid(
-            f"job_type: '{job.id}' is a {job.job_type} job; send it to its own address",
-            "job_type",
-            "conflict",
-        )
+        said = f"job_type: '{job.id}' is a {job.job_type} job; send it to its own address"
+        raise Invalid(said, "job_type", "conflict")
     if update.attempt < job.attempt:
         return Merged(job, applied=False, reason="superseded", command="superseded")
     if update.attempt > job.attempt:
@@ -156,25 +154,47 @@ def _reopened(job: Job) -> Job:
 
 
 def _apply(before: Job | None, job: Job, update: Telemetry, now: datetime, hub: str) -> Merged:
-    """An update that is next in order, on a job made ready for it; `before` is None where the attempt begins."""
+    """An update that is next in order, on a job made ready for it; `before` is None where the attempt begins.
+
+    All that the update changes is put into one new job: to copy it for each step cost more than the steps.
+    """
     status = _next_state(job, update)
-    after = _with_numbers(_with_words(job, update, status), update)
-    grown = after.bytes_transferred > job.bytes_transferred
-    grown = grown or update.bytes_verified > job.meter.verified
-    moved = before is None or grown or after.current_phase != job.current_phase
+    is_active = status in ACTIVE
+    phase = update.current_phase or job.current_phase
+    numbers = _numbers(job, update, status)
+    grown = numbers.done > job.bytes_transferred or update.bytes_verified > job.meter.verified
+    moved = before is None or grown or phase != job.current_phase
+    meter, speed = _metered(job, numbers.done, update, now, is_active=is_active, phase=phase)
+    said = update.error or job.sender_error
     after = replace(
-        after,
+        job,
+        status=status,
+        current_phase=phase,
+        error_message=_NO_REASON if status == "failed" and not said else said,
+        sender_error=said,
+        vm_name=update.vm_name or job.vm_name or ids.vm_name_of(job.id),
+        backup_type=update.backup_type or job.backup_type,
+        total_kind=update.total_kind or job.total_kind,
+        sender=update.sender or job.sender,
+        disks=numbers.disks,
+        serial_disks=numbers.serial,
+        bytes_transferred=numbers.done,
+        total_bytes=numbers.total,
+        progress_percent=numbers.percent,
+        meter=meter,
+        transfer_speed_bps=speed,
         sequence=update.sequence if update.sequence is not None else job.sequence,
         sent_at=update.timestamp,
         last_telemetry_at=now,
         heard_by=hub,
-        not_moving=job.not_moving and not moved and status in ACTIVE,
+        not_moving=job.not_moving and not moved and is_active,
         last_moved_at=now if moved else job.last_moved_at,
         started_at=job.started_at or (now if status != "pending" else None),
-        completed_at=None if status in ACTIVE else now,
-        closed_by=None if status in ACTIVE else "sender",
+        completed_at=None if is_active else now,
+        closed_by=None if is_active else "sender",
+        **_time(status, meter, numbers.total),
     )
-    after = prediction.recorded(job, _timed(_metered(job, after, update, now)), now)
+    after = prediction.recorded(job, after, now)
     return Merged(after, history.changes(before, after, now, "sender"))
 
 
@@ -188,27 +208,18 @@ def _next_state(job: Job, update: Telemetry) -> State:
     return "running"
 
 
-def _with_words(job: Job, update: Telemetry, status: State) -> Job:
-    """Names, phase and error. What is not said overwrites nothing; the reaper's error goes with its verdict."""
-    said = update.error or job.sender_error
-    error = said
-    if status == "failed" and not error:
-        error = "the sender reported a failure and gave no reason"
-    return replace(
-        job,
-        status=status,
-        current_phase=update.current_phase or job.current_phase,
-        error_message=error,
-        sender_error=said,
-        vm_name=update.vm_name or job.vm_name or ids.vm_name_of(job.id),
-        backup_type=update.backup_type or job.backup_type,
-        total_kind=update.total_kind or job.total_kind,
-        sender=update.sender or job.sender,
-    )
+class _Numbers(msgspec.Struct, frozen=True, gc=False):
+    """Disks, bytes, total and percent after an update."""
+
+    disks: tuple[Disk, ...]
+    serial: bool
+    done: int
+    total: int
+    percent: float | None
 
 
-def _with_numbers(job: Job, update: Telemetry) -> Job:
-    """Disks, bytes, total and percent.
+def _numbers(job: Job, update: Telemetry, status: State) -> _Numbers:
+    """The numbers of a job that is now `status`.
 
     With disks the job's bytes are their sum; a sum that is behind what the job had already, or disks that
     tell no bytes at all, take nothing away from it.
@@ -216,7 +227,7 @@ def _with_numbers(job: Job, update: Telemetry) -> Job:
     serial = not update.disks and update.sequence is None and (job.serial_disks or not job.disks)
     known = () if job.serial_disks and not serial else job.disks  # the hub's own count yields to the sender's word
     merged = disks.merge_serial(known, update) if serial else disks.merge(known, update.disks)
-    if job.status == "completed":
+    if status == "completed":
         merged = disks.complete(merged)
     done = max(job.bytes_transferred, update.bytes_transferred)
     total = update.total_bytes or job.total_bytes
@@ -224,19 +235,13 @@ def _with_numbers(job: Job, update: Telemetry) -> Job:
         copied, planned = disks.bytes_sum(merged), disks.total_sum(merged)
         _refuse_unstorable(len(merged), max(copied, planned))
         done = max(job.bytes_transferred, copied or update.bytes_transferred)
-        summed = planned if disks.is_total_known(merged) else 0
-        total = summed if serial else update.total_bytes or max(job.total_bytes, summed)
+        if serial or not update.total_bytes:
+            summed = planned if disks.is_total_known(merged) else 0
+            total = summed if serial else max(job.total_bytes, summed)
     percent = disks.percent(done, total, update.progress_percent, job.progress_percent)
-    if job.status == "completed":
+    if status == "completed":
         total, percent = total or done, 100.0
-    return replace(
-        job,
-        disks=merged,
-        serial_disks=serial and bool(merged),
-        bytes_transferred=done,
-        total_bytes=total,
-        progress_percent=percent,
-    )
+    return _Numbers(merged, serial and bool(merged), done, total, percent)
 
 
 def _refuse_unstorable(count: int, most: int) -> None:
@@ -247,37 +252,36 @@ def _refuse_unstorable(count: int, most: int) -> None:
         raise Invalid("disks: their bytes add up to more than an int64 holds", "disks")
 
 
-def _metered(before: Job, after: Job, update: Telemetry, now: datetime) -> Job:
-    """Speed, from the hub's own meter; the sender's word stands in until there is a measurement."""
-    new_phase = after.current_phase != before.current_phase and after.status in ACTIVE
-    meter = Meter() if new_phase else before.meter
-    moment = now.timestamp() - min(update.age, _OLDEST)
+def _metered(
+    job: Job, done: int, update: Telemetry, now: datetime, *, is_active: bool, phase: str
+) -> tuple[Meter, int]:
+    """The meter, and speed from it; the sender's word stands in until there is a measurement."""
+    meter = Meter() if is_active and phase != job.current_phase else job.meter
     verified = max(meter.verified, update.bytes_verified)
-    meter = estimate.observe(meter, moment, after.bytes_transferred)
+    meter = estimate.observe(meter, now.timestamp() - min(update.age, _OLDEST), done)
     if verified:
         meter = replace(meter, verified=verified)
     measured = estimate.speed(meter)
-    if after.status in ACTIVE:
-        speed = measured if measured is not None else update.transfer_speed_bps or before.transfer_speed_bps
-    else:
-        speed = before.transfer_speed_bps or measured or update.transfer_speed_bps
-    return replace(after, meter=meter, transfer_speed_bps=speed)
+    if not is_active:
+        return meter, job.transfer_speed_bps or measured or update.transfer_speed_bps
+    return meter, measured if measured is not None else update.transfer_speed_bps or job.transfer_speed_bps
+
+
+def _time(status: State, meter: Meter, total: int) -> dict[str, int | str | None]:
+    """The fields that tell the time left, or the reason why there is none."""
+    left: int | None = 0
+    reason: EtaReason | None = None
+    if status == "stalled":
+        left, reason = None, "stalled"
+    elif status in ACTIVE:
+        left, reason = estimate.time_left(meter, total)
+    low, high = (estimate.spread(meter, left) if left else None) or (None, None)
+    return {"eta_seconds": left, "eta_reason": reason, "eta_low_seconds": low, "eta_high_seconds": high}
 
 
 def _timed(job: Job) -> Job:
-    """The job with its time left, or the reason why there is none."""
-    left, reason = _left(job)
-    spread = estimate.spread(job.meter, left) if left else None
-    low, high = spread or (None, None)
-    return replace(job, eta_seconds=left, eta_reason=reason, eta_low_seconds=low, eta_high_seconds=high)
-
-
-def _left(job: Job) -> tuple[int | None, EtaReason | None]:
-    if job.status not in ACTIVE:
-        return 0, None
-    if job.status == "stalled":
-        return None, "stalled"
-    return estimate.time_left(job.meter, job.total_bytes)
+    """The job with its time left."""
+    return replace(job, **_time(job.status, job.meter, job.total_bytes))
 
 
 def close(job: Job, status: State, error: str | None, now: datetime) -> Job:

@@ -15,8 +15,8 @@ _HEADERS = (("Cache-Control", "no-store"),)
 Answerer = Callable[[Request, Sequence[str]], Awaitable[Response | Upgrade]]
 """Answers a request; the second argument holds what stands in the place of each `{name}` of the path."""
 
-TakerOf = Callable[[Sequence[str], Callable[[], Caller | None]], Taker]
-"""Makes what takes bodies for an address: of the values in its path, and of who is admitted at the moment."""
+TakerOf = Callable[[Sequence[str], Callable[[], Caller | None]], Taker | None]
+"""Makes what takes bodies for an address, if it is one: of the values in its path, and of who is admitted now."""
 
 
 class Route(msgspec.Struct, frozen=True):

@@ -46,7 +46,7 @@ class Server:
         self.body_limit = body_limit or (lambda path: limits.body)
         self.heads = KnownHeads(quick) if quick else KnownHeads()
         self.draining = False
-        self._pump = pump
+        self.pump = pump
         self._said: tuple[Response, bytes, bytes] | None = None
         self._wall = wall
         self._make_id = make_id
@@ -69,7 +69,7 @@ class Server:
             if len(self._connections) >= self.limits.connections:
                 await self._turn_away(Peer(stream, self.limits.write))
                 return
-            peer = Peer(stream, self.limits.write, self._pump)
+            peer = Peer(stream, self.limits.write, self.pump)
             connection = Connection(self, peer)
             self._connections.add(connection)
             try:

@@ -1,8 +1,7 @@
-"""Stream: reads and writes of one connection, each in one system call where the stream is a plain socket.
+"""Stream: reads and writes of one connection. A plain socket takes an answer in one system call; a pump reads it.
 
-The server's pump reads plain sockets; where there is none a read waits for its own. Trio's `receive_some` and
-`send_all` checkpoint before and after each call; a request costs one wait, and that wait is the fair place to let
-others run.
+Trio's `receive_some` and `send_all` checkpoint before and after each call; a request costs one wait, and that wait
+is the fair place to let others run.
 """
 
 import os
@@ -44,15 +43,8 @@ class Peer:
                 pass
             return data
         try:
-            if self._socket is None:
-                return bytes(await self.stream.receive_some(RECEIVE))
-            while True:
-                await trio.lowlevel.wait_readable(self._socket.fileno())
-                try:
-                    return os.read(self._socket.fileno(), RECEIVE)  # -1 once closed: never another's number
-                except BlockingIOError:
-                    continue
-        except (trio.BrokenResourceError, trio.ClosedResourceError, OSError, ValueError) as error:
+            return bytes(await self.stream.receive_some(RECEIVE))
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise PeerGone from error
 
     def try_send(self, data: bytes) -> int:

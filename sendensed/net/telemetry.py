@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 
 import msgspec
 
-from schemas import batch
+from schemas import batch, ids
 from schemas.batch import BatchAnswer, BatchBody, BatchResult
 from schemas.fault import FaultDetail, Invalid
 from schemas.telemetry import Acknowledgement, TelemetryBody
@@ -47,8 +47,10 @@ class Telemetry:
         appliance = request.caller.appliance
         return self._told(await self._receiver.accept(values[0], values[1], request.body, appliance))
 
-    def _taker(self, values: Sequence[str], admitted: Callable[[], Caller | None]) -> Taker:
+    def _taker(self, values: Sequence[str], admitted: Callable[[], Caller | None]) -> Taker | None:
         job_type, job_id = values
+        if ids.job_type_problem(job_type) or ids.job_id_problem(job_id):
+            return None
 
         def take(body: bytes, answered: Answered) -> bool:
             caller = admitted()

@@ -28,6 +28,7 @@ from sendensed.core.model import Job
 from sendensed.core.view import Filter
 from sendensed.net.feed import _Socket
 from sendensed.net.http import Upgrade
+from sendensed.net.pump import Pump
 from sendensed.net.server import Server
 from sendensed.net.ws import WebSocket, text_frame
 
@@ -95,8 +96,10 @@ class Hub:
 
 async def measure(way: str, viewers: int, stuck: int) -> dict[str, object]:
     hub = Hub(way)
-    server = Server(hub.handle, wall=lambda: datetime.now(UTC), make_id=lambda: "id")
+    pump = Pump()
+    server = Server(hub.handle, wall=lambda: datetime.now(UTC), make_id=lambda: "id", pump=pump)
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(pump.run)
         [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
         nursery.start_soon(trio.serve_listeners, server.serve_connection, [listener])
         command = [

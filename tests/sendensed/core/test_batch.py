@@ -103,6 +103,12 @@ def test_a_board_publishes_each_revision_once_and_never_goes_back():
     assert (shown["id"], shown["status"], shown["revision"]) == ("a", "completed", 3)
 
 
+def test_a_job_is_encoded_once_for_all_viewers():
+    [entry] = board.Board(0).publish([stored("a")]).values()
+    assert json.loads(entry.encoded)["id"] == "a"
+    assert entry.encoded is entry.encoded
+
+
 def test_a_filter_asks_for_ids_states_and_types():
     watched = board.Board(0)
     watched.publish([stored("a"), stored("b", status="failed"), stored("c", job_type="restore")])

@@ -8,6 +8,7 @@ import trio
 from trio.testing import memory_stream_pair
 
 from sendensed.net.http import Request, Response
+from sendensed.net.pump import Pump
 from sendensed.net.server import Server
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
@@ -74,7 +75,7 @@ class Handler:
 
 
 def make_server(handler, **options):
-    return Server(handler, wall=lambda: NOON, make_id=lambda: "bug-1", **options)
+    return Server(handler, wall=lambda: NOON, make_id=lambda: "bug-1", **{"pump": Pump(), **options})
 
 
 @asynccontextmanager
@@ -91,6 +92,7 @@ async def connected(server):
 async def listening(server):
     """The port of this server on the loopback."""
     async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.pump.run)
         listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
         await nursery.start(trio.serve_listeners, server.serve_connection, listeners)
         yield listeners[0].socket.getsockname()[1]
