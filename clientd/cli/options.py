@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from clientd import config
 from clientd.core import jobfile
-from clientd.errors import UsageError, printable
+from clientd.errors import UsageError, printable, reason
 from schemas import ids, telemetry
 
 
@@ -93,8 +93,12 @@ def token(path: str | None) -> str | None:
             if os.fstat(file.fileno()).st_mode & _others(path):
                 raise UsageError(f"the token file '{printable(path)}' is open to others: run chmod 600 on it")
             found = file.read(4096).strip()
-    except (OSError, UnicodeError) as error:
-        raise UsageError(f"the token file '{printable(path)}' cannot be read ({error}): check its path") from None
+    except OSError as error:
+        raise UsageError(
+            f"the token file '{printable(path)}' cannot be read: {reason(error)}: check its path"
+        ) from None
+    except UnicodeError:
+        found = ""
     if not found or not found.isprintable() or " " in found:
         raise UsageError(f"the token file '{printable(path)}' holds no token: put one line with it there")
     return found

@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 
+from msgspec.structs import replace
+
 from clientd.core.doctor import Disk
 from clientd.core.jobfile import is_uri
 from clientd.core.order import DiskOrder, Order
@@ -69,7 +71,9 @@ def _target(asked: DiskOrder, disks: protocol.Disks, size: int | None) -> Disk:
         _let_go(disk)
         return Disk(index=asked.index, role="target", name=name, size=there)
     try:
-        check.check([asked])
+        told = size is None  # what is wrong with the source is said already
+        seen = replace(asked, source="", changes="", source_secret="") if told else asked
+        check.check([seen])
         return Disk(index=asked.index, role="target", name=name, free=_free(asked.target))
     except UsageError as error:
         return Disk(index=asked.index, role="target", name=name, error=str(error))

@@ -129,6 +129,8 @@ async def test_a_disk_that_cannot_be_used_is_named(tmp_path, changed, check, wor
     assert code == 1
     assert found[check]["verdict"] == "wrong"
     assert words in found[check]["sentence"]
+    wrong = [name for name, verdict in verdicts(found).items() if name.startswith("disk[") and verdict == "wrong"]
+    assert wrong == [check]  # the other end is not blamed for it
 
 
 async def test_a_source_command_is_started_looked_at_and_stopped(tmp_path):
