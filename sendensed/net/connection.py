@@ -110,6 +110,8 @@ class Connection:
 
     async def _read(self, now: float) -> bool:
         """Waits for more of the peer; False where there is nothing to wait for any more."""
+        if self._left or self._ends:
+            return await self._finish_taken(now)
         phase = self._parser.phase
         if self._answered or phase != self._phase:
             self._answered = False
@@ -126,7 +128,7 @@ class Connection:
         data = await self._peer.receive_or_take(self._take)
         self._reading = False
         if data is None:
-            return await self._finish_taken()
+            return True
         self._parser.receive(data)
         return bool(data)
 
@@ -166,8 +168,10 @@ class Connection:
             if self._ends or self._left:
                 self._line.wake()
 
-    async def _finish_taken(self) -> bool:
-        """What is left to do after an answer to what was taken; False where the connection ends with it."""
+    async def _finish_taken(self, now: float) -> bool:
+        """Sends what the socket had no room for of an answer; False where the connection ends with it."""
+        if self._scope.deadline < now + self._server.limits.write:
+            self._scope.deadline = now + self._server.limits.write + _SLACK
         left, self._left = self._left, b""
         if left:
             await self._peer.send(left)

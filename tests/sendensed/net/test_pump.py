@@ -200,6 +200,20 @@ async def test_who_waits_for_his_answer_is_not_idle_and_idle_he_is_from_then_on(
         assert await client.ended()
 
 
+async def test_an_answer_that_comes_as_a_deadline_passes_arrives_whole(mock_clock):
+    house = House(limits=Limits(idle=20, answer=60))
+    async with house.visited() as client:
+        for wakes_first in (True, False):
+            await client.send(HEAD + b"this")
+            while not house.desk.answer:
+                await trio.testing.wait_all_tasks_blocked(0.001)
+            mock_clock.jump(30)  # the scope of the wait is over, the wait is not
+            if wakes_first:
+                await trio.lowlevel.checkpoint()
+            house.desk.tell(bytes(BIG))
+            assert (await client.answer()).body == bytes(BIG)
+
+
 async def test_an_answer_that_comes_after_its_connection_was_cut_is_dropped():
     house = House()
     async with house.visited() as client:
