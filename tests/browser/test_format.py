@@ -110,14 +110,6 @@ def test_each_job_stands_in_one_table_and_a_failure_needs_attention_for_a_day(ca
     assert call("groups", "title", groups, False) == "1 failed, 1 stalled · Sendense"
 
 
-def test_the_chart_of_a_silent_job_ends_in_a_gap_that_grows_and_says_whose_it_is(call):
-    told = {"trace": [{"at": 0, "speed": 5, "cause": None}], "now": 60_000, "active": True}
-    assert call("chart", "gaps", {**told, "live": True}) == [[0, 60_000, "no telemetry"]]
-    assert call("chart", "gaps", {**told, "live": False}) == [[0, 60_000, "no live feed"]]
-    assert call("chart", "gaps", {**told, "live": True, "now": 15_000}) == []
-    assert call("chart", "gaps", {**told, "live": True, "active": False}) == []
-
-
 def test_a_gap_in_telemetry_is_a_gap_in_the_chart_and_says_whose_it_was(stage, page: Page):
     stage.open_blank()
     points = page.evaluate(
