@@ -135,7 +135,11 @@ class Copier:
         await self._in_thread(partial(_check_size, self._source))
 
     async def _work(self, work: Work, make_run: Callable[[], Callable[[], None]]) -> None:
-        """Runs it in so many threads, until all of them have ended."""
+        """Runs it in so many threads, until all of them have ended.
+
+        The tally sees each pass over the disk: reading a large target again is to be seen to move, too.
+        """
+        self._tally.watch(work)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_stop_when_cancelled, work)
             async with trio.open_nursery() as workers:

@@ -23,7 +23,6 @@ from clientd.disk import planning, resume
 from clientd.disk.pace import Pace
 from clientd.disk.protocol import Disk, Disks
 from clientd.disk.tally import DiskTally
-from clientd.disk.work import Work
 from clientd.errors import DiskError, bounded
 
 T = TypeVar("T")
@@ -48,14 +47,6 @@ class Target(msgspec.Struct, frozen=True):
 
     disk: Disk
     checkpoint: Checkpoint
-
-
-class _WatchedCopier(Copier):
-    """One whose tally sees each pass over the disk: reading a large target again is to be seen to move, too."""
-
-    async def _work(self, work: Work, make_run: Callable[[], Callable[[], None]]) -> None:
-        self._tally.watch(work)
-        await super()._work(work, make_run)
 
 
 class JobDisks:
@@ -129,7 +120,7 @@ class JobDisks:
         """The whole copy of a disk, when its turn comes."""
         save = partial(self._checkpoints.save, self._order.disks[index].index)
         async with self._turns, self._failing(index, source.disk):
-            await _WatchedCopier(
+            await Copier(
                 source.disk,
                 target.disk,
                 source.plan,
