@@ -43,8 +43,7 @@ def check_floats(change: Change) -> None:
     values += [job.progress_percent, meter.rate, meter.spacing, meter.first.at if meter.first else None]
     if change.events:
         values += [event.progress_percent for event in change.events]
-    # One that is not finite makes the sum so. What is 0 or None adds nothing.
-    if not isfinite(sum(filter(None, values))):
+    if not all(map(isfinite, filter(None, values))):
         raise RowRefused(f"the job {job.id!r} holds a number that is not finite")
 
 

@@ -51,6 +51,12 @@ async def test_any_job_and_its_events_are_read_back_equal(open_store, data):
         assert await store.load([job.id]) == {job.id: replace(after, revision=2)}
 
 
+async def test_numbers_that_are_finite_alone_but_not_as_a_sum_are_kept(store):
+    job = replace(a_job("large"), progress_percent=1.7e308, meter=replace(Meter(), rate=1.7e308))
+    kept = await saved(store, job)
+    assert await store.load(["large"]) == {"large": kept}
+
+
 @examples(max_examples=30)
 @given(name=some.text)
 async def test_any_text_is_an_id(open_store, name):
