@@ -72,9 +72,9 @@ class CopySettings(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds that a stopped job waits for calls under way before it tells its end: half the daemon's grace."""
 
 
-def copy_settings(workers: int | None) -> CopySettings:
-    """The usual ones, with so many threads per disk where that is said."""
-    return CopySettings() if workers is None else CopySettings(workers=workers, remote_workers=workers)
+def copy_settings(workers: int) -> CopySettings:
+    """The usual ones, with so many threads per disk where that is not 0."""
+    return CopySettings() if not workers else CopySettings(workers=workers, remote_workers=workers)
 
 
 class NbdSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -215,8 +215,8 @@ class ServeSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     crashes: Annotated[int, Meta(ge=0, le=1000)] = 3
     """Crashes in a row that a job is resumed after: one that takes the daemon down must not do so for ever."""
 
-    workers: Annotated[int, Meta(ge=1, le=64)] | None = None
-    """Threads per disk; without it as many as its source and target are worth."""
+    workers: Annotated[int, Meta(ge=0, le=64)] = 0
+    """Threads per disk; 0 for as many as its source and target are worth."""
 
     final_wait: Annotated[float, Meta(ge=0, le=3600)] = 5.0
     """Longest wait of an ended job for the hub's word: what is left, the daemon delivers from the spool."""

@@ -138,6 +138,7 @@ def _run(run: Parser) -> None:
     add(
         "--workers",
         type=_workers,
+        default=0,
         metavar="N",
         help=f"threads per disk; default: {copy.workers}, and {copy.remote_workers} from server to server",
     )
