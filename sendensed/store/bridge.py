@@ -158,7 +158,7 @@ class Pool:
         except BaseException:
             await self._release(connection)
             raise
-        if self._asking or connection.is_closed():
+        if self._asking or _is_gone(connection):
             await self._release(connection)
         else:
             self._at_hand.append(connection)
@@ -167,7 +167,7 @@ class Pool:
     async def _acquire(self) -> _Proxy:
         while self._at_hand:
             connection = self._at_hand.pop()
-            if not connection.is_closed():
+            if not _is_gone(connection):
                 return connection
             await self._release(connection)
         self._asking += 1
@@ -246,6 +246,14 @@ def _cut(connection: _Proxy) -> None:
         connection.terminate()
 
 
+def _is_gone(connection: _Proxy) -> bool:
+    """Whether it is closed. One that broke while it was at hand, the pool has taken back by itself."""
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:
+        return True
+
+
 async def _keep_session(connection: object) -> None:
     """Spares the round trip that undoes session state: nothing here makes any."""
 
@@ -277,7 +285,8 @@ def _named(error: Exception) -> Exception | None:
 def _is_lost(cause: BaseException | None) -> bool:
     """Whether the pool's other connections have to be made anew as well, before somebody meets them broken."""
     state = getattr(cause, "sqlstate", None)
-    return state.startswith(_LOST) if state else isinstance(cause, OSError | asyncpg.InterfaceError)
+    broken = OSError | asyncpg.InterfaceError | asyncpg.InternalClientError  # the last: it ended in mid-talk
+    return state.startswith(_LOST) if state else isinstance(cause, broken)
 
 
 def _line(error: Exception) -> str:
