@@ -41,3 +41,9 @@ def test_a_mistake_is_named_with_the_file_and_the_key(tmp_path, text, sentence):
 def test_a_file_that_is_not_there_is_said(tmp_path):
     with pytest.raises(UsageError, match="cannot be read: ENOENT"):
         config.load(tmp_path / "none.toml")
+
+
+def test_workers_that_are_said_are_those_of_every_copy_and_0_leaves_the_choice():
+    assert config.copy_settings(0) == config.CopySettings()
+    said = config.copy_settings(7)
+    assert (said.workers, said.remote_workers) == (7, 7)
