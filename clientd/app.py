@@ -185,20 +185,28 @@ async def tell_end(
     outbox: Outbox,
     environment: Environment,
     settings: TelemetrySettings,
+    legacy: sna.Endpoint | None = None,
 ) -> None:
-    """Tells the hub the end of an attempt that copies nothing.
+    """Tells the hub the end of an attempt that copies nothing, and `legacy`.
 
     Returns when the hub knows, or was given its time to: then the spool has what it does not know. Cancellation
     leaves the end in the spool, if it came that far.
     """
     timestamp = codec.rfc3339(environment.wall())
     body = state.ending(state.identity(order, attempt, SENDER), status, error, timestamp)
-    outbox.add(Update(body, environment.moment()))
+    update = Update(body, environment.moment())
+    outbox.add(update)
     nothing: Latest[Update] = Latest()
     nothing.close()
     telling = Telling(attempt, nothing, outbox, lambda reason: None, Delivery())
-    with trio.move_on_after(settings.final_wait):
-        await Sender(telling, hub, environment=environment, settings=settings).run()
+    async with trio.open_nursery() as nursery:
+        if legacy is not None:
+            last: Latest[Update] = Latest()
+            last.put(update)
+            last.close()
+            nursery.start_soon(partial(sna.run, last, legacy, settings=settings))
+        with trio.move_on_after(settings.final_wait):
+            await Sender(telling, hub, environment=environment, settings=settings).run()
     await _kept(outbox, settings.spool_answer)
 
 

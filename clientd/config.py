@@ -74,18 +74,35 @@ class CopySettings(msgspec.Struct, frozen=True, kw_only=True):
 
 def copy_settings(workers: int) -> CopySettings:
     """The usual ones, with so many threads per disk where that is not 0."""
-    return CopySettings() if not workers else CopySettings(workers=workers, remote_workers=workers)
+    if not workers:
+        return CopySettings()
+    return CopySettings(workers=workers, remote_workers=workers)
 
 
 class NbdSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How NBD servers are spoken to. Times are seconds."""
 
-    request: int = 2 * MIB
-    """Bytes of a request: each costs the same work and the same way, whatever it carries."""
+    request: int = 512 * KIB
+    """Bytes of a request: smaller ones cost more work, larger ones push each other out of the caches, since a
+    server has a buffer for each of its threads."""
 
-    named_request: int = 512 * KIB
-    """The same for a server that names block sizes, as qemu's does: from 1 MiB on that one gets slower, since it
-    takes each request into memory that it maps anew."""
+    local_request: int = MIB
+    """The same over a unix socket, where fewer of them are less work, and worth the caches. Not to a server that
+    names block sizes: qemu-nbd does, and from 1 MiB on maps memory anew for each request."""
+
+    far_request: int = MIB
+    """The same where a server takes its time: data that waits is in no cache anyway, and fewer are less work."""
+
+    near_requests: int = 2
+    """Requests under way at once at a server that answers at once, for each worker, each way: it works at one
+    while the worker moves the other, and more data is only pushed out of the caches."""
+
+    local_requests: int = 3
+    """The same over a unix socket: it holds 208 KiB of an answer, where TCP holds MiBs, so that a server's thread
+    waits for the worker, and one more has to work meanwhile."""
+
+    far: float = 0.003
+    """Latency from which on a server is far: a disk's or a network's, which no busy processor makes."""
 
     connect_patience: float = 10.0
     """For each step of connecting: a server that serves one client only lets a second one wait for ever."""
@@ -96,8 +113,11 @@ class NbdSettings(msgspec.Struct, frozen=True, kw_only=True):
     flush_patience: float = 600.0
     """The same while it flushes: gigabytes may wait in its cache for a slow disk."""
 
-    requests: int = 8
-    """Most requests under way at once for each worker, each way: with two workers enough for 20 ms and more."""
+    requests: int = 16
+    """Most requests under way at once for each worker, each way: servers work at so many of one connection."""
+
+    window: int = 16 * MIB
+    """Most bytes of them: with two workers as much as a link of 10 Gbit/s and 25 ms holds."""
 
 
 class TelemetrySettings(msgspec.Struct, frozen=True, kw_only=True):

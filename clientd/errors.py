@@ -48,6 +48,18 @@ class DiskError(Exception):
         return f"{self.operation} {printable(self.path)}{place} failed: {self.cause}"
 
 
+class Difference(DiskError):
+    """The target is not what the source is: nothing of the copy is relied on, the next attempt begins anew."""
+
+    def __init__(self, path: str, offset: int, cause: str) -> None:
+        super().__init__(path, "verifying", offset, cause)
+        self.offset: int = offset
+
+    def then(self, words: str) -> "Difference":
+        """The same, with what comes of it."""
+        return Difference(self.path, self.offset, f"{self.cause}; {words}")
+
+
 class HubUnavailable(Exception):
     """No acknowledgement came: try again later, not before `retry_after` seconds where the hub names them."""
 

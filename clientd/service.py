@@ -6,6 +6,8 @@
                                       v
                                    queue.db     spool.db <--- keeper, shared ---> courier ---> hub, shared
 
+Each attempt has a connection of its own to the legacy progress endpoint, where its job is to be told of there.
+
 No channel: the queue is asked by plain calls, and each is answered when it is done.
 
 A stop drains from left to right: server and intake end at once, the queue stops its jobs and waits for them, then
@@ -13,7 +15,7 @@ the courier gives back what it holds. A job that hangs on a disk is left behind 
 """
 
 from collections.abc import Awaitable, Callable
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, nullcontext
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +29,7 @@ from clientd.actors.intake import Intake
 from clientd.actors.jobs import Jobs
 from clientd.actors.keeper import Keeper, KeptOutbox
 from clientd.actors.sender import Hub
-from clientd.config import SENDER, ServeSettings, Settings, TelemetrySettings, copy_settings
+from clientd.config import LEGACY_URL, SENDER, ServeSettings, Settings, TelemetrySettings, copy_settings
 from clientd.core.order import Order
 from clientd.core.queue import Ending
 from clientd.disk import check
@@ -36,6 +38,7 @@ from clientd.environment import Environment
 from clientd.errors import UsageError
 from clientd.net import control
 from clientd.net.hub import HttpHub
+from clientd.net.sna import HttpSna
 from clientd.state.checkpoints import SqliteCheckpoints
 from clientd.state.directory import one_daemon
 from clientd.state.folder import Folder
@@ -50,13 +53,18 @@ _CHECKS = 64
 
 
 class Place(msgspec.Struct, frozen=True):
-    """Where the daemon keeps its things, and whom it tells."""
+    """Where the daemon keeps its things, and whom it tells.
+
+    `legacy` is the legacy progress endpoint, `progress_id` the id there of jobs without one: '' tells nothing.
+    """
 
     state: Path
     socket: Path
     folder: Path
     hub: str
     token: str | None
+    legacy: str = LEGACY_URL
+    progress_id: str = ""
 
 
 async def serve(
@@ -88,7 +96,7 @@ async def serve(
         )
         store = SqliteQueue(place.state, environment)
         jobs = Jobs(
-            partial(_Attempt.begin, keeper, hub, place.state, within, environment),
+            partial(_Attempt.begin, keeper, hub, place, within, environment),
             _Looks(settings.check_answer).check,
             store,
             environment=environment,
@@ -125,7 +133,7 @@ class _Attempt:
         self,
         keeper: Keeper,
         hub: Hub,
-        folder: Path,
+        place: Place,
         settings: Settings,
         environment: Environment,
         order: Order,
@@ -133,7 +141,7 @@ class _Attempt:
         outbox: KeptOutbox,
     ) -> None:
         self._hub = hub
-        self._folder = folder
+        self._place = place
         self._settings = settings
         self._environment = environment
         self._order = order
@@ -143,10 +151,10 @@ class _Attempt:
 
     @classmethod
     async def begin(
-        cls, keeper: Keeper, hub: Hub, folder: Path, settings: Settings, environment: Environment, order: Order
+        cls, keeper: Keeper, hub: Hub, place: Place, settings: Settings, environment: Environment, order: Order
     ) -> "_Attempt":
         number, outbox = await keeper.begin(order.job_id, order.job_type, None)
-        return cls(keeper, hub, folder, settings, environment, order, number, outbox)
+        return cls(keeper, hub, place, settings, environment, order, number, outbox)
 
     @property
     def number(self) -> int:
@@ -162,34 +170,45 @@ class _Attempt:
         """
         structlog.contextvars.bind_contextvars(job_id=self._order.job_id)
         try:
-            with SqliteCheckpoints(self._folder, self._order.job_id, self._environment) as checkpoints:
-                await app.run_job(
-                    self._order,
-                    self._number,
-                    SystemDisks(self._settings.nbd),
-                    self._hub,
-                    self._stops,
-                    outbox=self._outbox,
-                    checkpoints=checkpoints,
-                    environment=self._environment,
-                    settings=self._settings,
-                    show=show,
-                    ended=lambda outcome: ended(),
-                )
+            async with self._legacy() as legacy:
+                with SqliteCheckpoints(self._place.state, self._order.job_id, self._environment) as checkpoints:
+                    await app.run_job(
+                        self._order,
+                        self._number,
+                        SystemDisks(self._settings.nbd),
+                        self._hub,
+                        self._stops,
+                        outbox=self._outbox,
+                        checkpoints=checkpoints,
+                        environment=self._environment,
+                        settings=self._settings,
+                        show=show,
+                        ended=lambda outcome: ended(),
+                        legacy=legacy,
+                    )
         finally:
             self._outbox.close()
 
     async def tell(self, status: Ending, error: str) -> None:
-        await app.tell_end(
-            self._order,
-            self._number,
-            status,
-            error,
-            self._hub,
-            outbox=self._outbox,
-            environment=self._environment,
-            settings=self._settings.telemetry,
-        )
+        async with self._legacy() as legacy:
+            await app.tell_end(
+                self._order,
+                self._number,
+                status,
+                error,
+                self._hub,
+                outbox=self._outbox,
+                environment=self._environment,
+                settings=self._settings.telemetry,
+                legacy=legacy,
+            )
+
+    def _legacy(self) -> AbstractAsyncContextManager[HttpSna | None]:
+        """The legacy progress endpoint, where this job is to be told of there."""
+        name = self._order.progress_job_id or self._place.progress_id
+        if not name:
+            return nullcontext()
+        return HttpSna(self._place.legacy, name, sender=SENDER, settings=self._settings.telemetry)
 
 
 class _Looks:

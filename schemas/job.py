@@ -7,7 +7,8 @@ import msgspec
 
 State = Literal["pending", "running", "stalled", "completed", "failed", "cancelled"]
 Voice = Literal["sender", "reaper", "operator"]
-EtaReason = Literal["measuring", "stalled", "unknown_total", "finalizing"]
+EtaReason = Literal["measuring", "stalled", "unknown_total", "finalizing", "verification"]
+"""Why there is no time left; `verification`: one follows, and how long it takes is known only once it runs."""
 EtaBasis = Literal["run", "history"]
 """What the range of a time left rests on: how even the run itself was, or how runs of the machine went before."""
 
@@ -36,11 +37,13 @@ class JobView(msgspec.Struct, frozen=True, gc=False):
     """One job, whole.
 
     `transfer_speed_bps` is bytes per second. `eta_seconds` is null with a reason unless it is worth showing;
-    four of five runs end between `eta_low_seconds` and `eta_high_seconds`. `last_telemetry_at` is when the hub
+    four of five runs end between `eta_low_seconds` and `eta_high_seconds`; where the reason is `verification`,
+    `eta_copy_seconds` is until all is copied. `last_telemetry_at` is when the hub
     last heard of the job, `last_moved_at` when bytes or phase last advanced. `closed_by` says whose word the
     final state is; `appliance` who sends; `cancel_requested_at` is when an operator asked it to
     stop; `revision` grows with every change; `heard_by` is the hub that heard of it last; `not_moving` tells a job
-    that is heard but has not moved for long.
+    that is heard but has not moved for long; `bytes_verified` of `bytes_to_verify` (0: unknown) were read of the
+    targets again, while the phase is `verifying` and after it; `event_count` grows with each row of its history.
     """
 
     id: str
@@ -75,6 +78,10 @@ class JobView(msgspec.Struct, frozen=True, gc=False):
     cancel_requested_at: datetime | None = None
     heard_by: str = ""
     not_moving: bool = False
+    bytes_verified: int = 0
+    bytes_to_verify: int = 0
+    eta_copy_seconds: int | None = None
+    event_count: int = 0
 
 
 class EventView(msgspec.Struct, frozen=True, gc=False):

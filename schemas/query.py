@@ -41,6 +41,7 @@ class SamplesQuery(msgspec.Struct, frozen=True):
     """Of `/api/v1/jobs/{id}/samples`."""
 
     points: Annotated[int, Meta(ge=2, le=2_000, description="about so many samples over the whole run")] = 300
+    disks: Annotated[bool, Meta(description="with how far each disk was")] = False
 
 
 class MachinesQuery(msgspec.Struct, frozen=True):

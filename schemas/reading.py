@@ -10,14 +10,26 @@ from schemas.job import JobView, State
 GapCause = Literal["silent", "stalled", "hub_away", "between_attempts"]
 
 
-class Sample(msgspec.Struct, frozen=True, gc=False):
-    """One point of a chart: bytes done at `at`, and the mean of the speeds since the point before."""
+class DiskBytes(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """How far one disk was, as `[disk_index, bytes_transferred]`: there may be many of them."""
+
+    disk_index: int
+    bytes_transferred: int
+
+
+class Sample(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One point of a chart: bytes done at `at`, and the mean of the speeds since the point before.
+
+    `disks` is how far each disk was. It is left out where it was not asked for, where the job had no two disks
+    (its bytes then are those of its one), and where a hub of before kept the sample.
+    """
 
     at: datetime
     attempt: int
     bytes_transferred: int
     transfer_speed_bps: int
     current_phase: str
+    disks: tuple[DiskBytes, ...] | None = None
 
 
 class Gap(msgspec.Struct, frozen=True, gc=False):
@@ -169,9 +181,11 @@ class Badge(msgspec.Struct, frozen=True):
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """What a hub measures of itself, over the last minutes; null where there was nothing to measure.
+    """What the hub measures of itself, over the last minutes; null where there was nothing to measure.
 
-    `telemetry_delay_p95_ms` is from the arrival of an update to its commit, at the 95th percentile.
+    `telemetry_delay_p95_ms` is from the arrival of an update to its commit, at the 95th percentile. Where the hub
+    is several workers, percentiles and means are of all that they measured, counts their sum, and the uptime is
+    the longest.
     """
 
     telemetry_delay_p95_ms: float | None
@@ -185,8 +199,25 @@ class Figures(msgspec.Struct, frozen=True):
     uptime_seconds: int
 
 
+class Replay(msgspec.Struct, frozen=True):
+    """What is shown in the place of a live hub: a run as `hub` told it, up to `end_at`, `speed` times as fast.
+
+    `disks` is how many it had in the end; the job's own are those of which is known how far they were.
+    """
+
+    job_id: str
+    hub: str
+    end_at: datetime
+    speed: float
+    disks: int
+
+
 class Health(msgspec.Struct, frozen=True):
-    """The answer of `/api/v1/health`. `reasons` says why `ready` is false, `warnings` what soon will go wrong."""
+    """The answer of `/api/v1/health`. `reasons` says why `ready` is false, `warnings` what soon will go wrong.
+
+    `workers` is how many processes serve; all but `figures` is told of the one that answers.
+    `replay` is there where nothing is live: `sendensed replay` answers.
+    """
 
     live: bool
     ready: bool
@@ -198,3 +229,5 @@ class Health(msgspec.Struct, frozen=True):
     time: datetime
     figures: Figures
     warnings: tuple[str, ...] = ()
+    replay: Replay | None = None
+    workers: int = 1

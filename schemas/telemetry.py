@@ -62,7 +62,8 @@ class TelemetryBody(msgspec.Struct, frozen=True, omit_defaults=True):
     """The JSON object of a push, every field optional as old senders leave them out.
 
     Fields that are None are not written. Speeds are bytes per second, `age_ms` milliseconds. `bytes_verified` are
-    those of the targets that were read again so far. The hub makes no use of `eta_seconds`, whatever it says.
+    those of the targets that were read again so far, of `bytes_to_verify` in all. The hub makes no use of
+    `eta_seconds`, whatever it says.
     """
 
     job_id: str | None = None
@@ -85,6 +86,7 @@ class TelemetryBody(msgspec.Struct, frozen=True, omit_defaults=True):
     sender: str | None = None
     age_ms: Count | None = None
     bytes_verified: Count | None = None
+    bytes_to_verify: Count | None = None
 
 
 class Disk(msgspec.Struct, frozen=True, gc=False, rename={"index": "disk_index"}):
@@ -125,6 +127,7 @@ class Telemetry(msgspec.Struct, frozen=True, gc=False):
     sender: str = ""
     age: float = 0.0
     bytes_verified: int = 0
+    bytes_to_verify: int = 0
 
 
 class Acknowledgement(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -227,6 +230,7 @@ def _read(job_type: str, job_id: str, body: TelemetryBody) -> Telemetry:
         sender=body.sender or "",
         age=(body.age_ms or 0) / 1000,
         bytes_verified=body.bytes_verified or 0,
+        bytes_to_verify=body.bytes_to_verify or 0,
     )
 
 

@@ -5,6 +5,7 @@ decoded straight into the form that is kept, where `telemetry.parse` has to look
 third. What is not usual, and what is wrong, is left to `telemetry.parse`: it alone says why.
 """
 
+from operator import attrgetter
 from typing import Annotated, Literal
 
 import msgspec
@@ -37,9 +38,11 @@ class _Body(msgspec.Struct, frozen=True, gc=False):
     sender: str = ""
     age_ms: Count = 0
     bytes_verified: Count = 0
+    bytes_to_verify: Count = 0
 
 
 _decode = msgspec.json.Decoder(_Body).decode
+_index, _bytes = attrgetter("index"), attrgetter("bytes_transferred")
 
 
 def parse(job_type: str, job_id: str, content: bytes) -> Telemetry:
@@ -78,10 +81,11 @@ def _read(job_type: str, job_id: str, content: bytes) -> Telemetry | None:
         body.sender,
         body.age_ms / 1000,
         body.bytes_verified,
+        body.bytes_to_verify,
     )
 
 
 def _are_usual(disks: tuple[Disk, ...]) -> bool:
     """Whether they stand in the order of their indexes, each once, and add up to no more than can be kept."""
-    indexes = [disk.index for disk in disks]
-    return indexes == sorted(set(indexes)) and sum([disk.bytes_transferred for disk in disks]) <= INT64
+    indexes = list(map(_index, disks))
+    return indexes == sorted(set(indexes)) and sum(map(_bytes, disks)) <= INT64

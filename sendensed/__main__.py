@@ -54,8 +54,24 @@ def _run(arguments: Sequence[str] | None) -> int:
     if options.command is None:
         whole.print_help(sys.stderr)
         return 2
+    if options.command != "completion":
+        _import_msgspec()
     result: int = import_module(f"sendensed.cli.{options.command.lstrip('_')}").run(options)
     return result
+
+
+def _import_msgspec() -> None:
+    """Imports msgspec without typing_extensions, which it uses where that is there: it takes longer to import.
+
+    All that msgspec would use of it is in this Python's own typing. Whoever imports it later gets it.
+    """
+    if "typing_extensions" in sys.modules:
+        return
+    sys.modules["typing_extensions"] = None  # type: ignore[assignment] # what Python heeds as "cannot be imported"
+    try:
+        import_module("msgspec")
+    finally:
+        del sys.modules["typing_extensions"]
 
 
 if __name__ == "__main__":

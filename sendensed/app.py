@@ -5,6 +5,8 @@
     reaper ── Block ───┴──▶ writer ──▶ committed, Latest ──▶ fan-out ──▶ mailbox per viewer, Latest ──▶ websocket
     store: what other hubs committed ──▶ notifier ──▶ fan-out
     keeper ──▶ archive: appliances, and the days of the history
+    measures: every 0.5 s this hub's row of the scoreboard; a scrape, whichever hub it meets, adds up all rows
+    past ◀── archive: how near earlier estimates came; the writer's ranges rest on it
 
 Stopping: the sources end first (listener, reaper, keeper, idle connections) and viewers are told `bye`, then the
 writer commits what it holds and answers it; all within `writer.drain` seconds. The store closes last. A viewer
@@ -18,10 +20,11 @@ import trio
 
 from schemas.job import ACTIVE
 from sendensed import config
-from sendensed.actors import keeper, reaper
+from sendensed.actors import keeper, past, reaper
 from sendensed.actors.asks import Ask
 from sendensed.actors.fanout import Fanout
 from sendensed.actors.hearing import Hearing
+from sendensed.actors.measures import Measures
 from sendensed.actors.notifier import Notifier
 from sendensed.actors.receiver import Receiver
 from sendensed.actors.writer import Writer
@@ -34,13 +37,13 @@ from sendensed.errors import SendensedError
 from sendensed.intake import Intake
 from sendensed.mailbox import Mailbox
 from sendensed.net import telemetry
-from sendensed.net.access import Access
-from sendensed.net.assets import Assets
+from sendensed.net.limits import Heartbeat
 from sendensed.net.pump import Pump
 from sendensed.net.routes import Routes
 from sendensed.net.server import Server
 from sendensed.net.tls import Listening
 from sendensed.net.ws import text_frame
+from sendensed.scoreboard import Place
 from sendensed.store import Store, StoreUnavailable
 from sendensed.store.archive import Archive
 from sendensed.store.tokens import Tokens
@@ -61,17 +64,18 @@ async def run(
     listening: Listening,
     *,
     stopping: trio.Event,
+    place: Place | None = None,
     alive: Callable[[], None] = lambda: None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serves until `stopping` is set and everything taken is committed, or the drain time is over.
 
     Ready (`task_status`) when it listens and its board is filled. `alive` is called every few seconds, as long as
-    the writer works. Cancelled, it leaves requests under way unanswered; what was acknowledged is committed. The
-    listeners are closed in every case.
+    the writer works; `place` is where it measures among the workers of its host. Cancelled, it leaves requests
+    under way unanswered; what was acknowledged is committed. The listeners are closed in every case.
     """
     hub = settings.hub or environment.new_id()
-    hearing, board = await _first_look(store, hub, settings)
+    hearing, board = await _first_look(store, hub, settings, place)
     fanout = Fanout(board, settings.feed.pace, text_frame)
     notifier = Notifier(store, fanout, hearing, settings.feed)
     committed: Mailbox[str, Job] = Mailbox()
@@ -80,6 +84,7 @@ async def run(
     receiver = Receiver(
         intake, hearing, settings.answer_deadline, pace=settings.access.pace, lag=settings.writer.lag
     )
+    measures = Measures(hearing, fanout, receiver)
     routes = Routes(
         receiver=receiver,
         store=store,
@@ -87,18 +92,21 @@ async def run(
         fanout=fanout,
         notifier=notifier,
         hearing=hearing,
-        assets=Assets(),
+        measures=measures,
         settings=settings,
         environment=environment,
         tokens=tokens,
-        access=Access(tokens, settings, hearing.clock.now),
-        hub=hub,
         database=database,
         certificate=listening.certificate,
     )
     pump = Pump()
     make = partial(
-        Server, wall=environment.wall, make_id=environment.new_id, body_limit=telemetry.body_limit, pump=pump
+        Server,
+        wall=environment.wall,
+        make_id=environment.new_id,
+        heartbeat=Heartbeat(write=settings.feed.write_deadline, unsent=settings.feed.unsent),
+        body_limit=telemetry.body_limit,
+        pump=pump,
     )
     server = make(routes.handle, quick=routes.quick)
     anyone = auth.legacy(settings.legacy_appliance)
@@ -116,6 +124,8 @@ async def run(
                     await sources.start(serve, legacy.serve_connection, listening.legacy)
                 sources.start_soon(reaper.run, store, intake, hearing, settings.reaper)
                 sources.start_soon(notifier.run)
+                sources.start_soon(measures.run)
+                sources.start_soon(past.run, archive, board, hearing.past)
                 sources.start_soon(keeper.run, archive, hearing.appliances, settings.history)
                 task_status.started()
                 await stopping.wait()
@@ -128,10 +138,12 @@ async def run(
                 fanout.close()
 
 
-async def _first_look(store: Store, hub: str, settings: config.Config) -> tuple[Hearing, Board]:
+async def _first_look(
+    store: Store, hub: str, settings: config.Config, place: Place | None
+) -> tuple[Hearing, Board]:
     """The store's clock, and a board with the jobs that it holds. Raises SendensedError."""
     try:
-        hearing = Hearing(Clock(await store.now()), hub, settings.reaper.limits, settings.reaper.mass)
+        hearing = Hearing(Clock(await store.now()), hub, settings.reaper.limits, settings.reaper.mass, place)
         began = trio.current_time()
         hearing.take(await store.beat(hub, settings.reaper.gap, restart=True), began)
         position = (await store.changes(_FUTURE)).position

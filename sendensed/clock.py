@@ -23,7 +23,11 @@ class Clock:
 
     def now(self) -> datetime:
         """The store's time, as far as known."""
-        return self._origin + timedelta(seconds=trio.current_time() - self._origin_at)
+        return self.at(trio.current_time())
+
+    def at(self, moment: float) -> datetime:
+        """The store's time at a moment of trio's clock."""
+        return self._origin + timedelta(seconds=moment - self._origin_at)
 
     def stamp(self) -> str:
         """The same as RFC 3339 in whole seconds: one text a second, for all who are answered in it."""

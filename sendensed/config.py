@@ -29,8 +29,10 @@ class Reaper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Twelve missed beats of a sender that speaks every 5 s."""
     fail_after: Seconds = 300.0
     """Longer than a reboot of the appliance's network."""
-    period: Seconds = 30.0
-    """Longest time between two looks; a deadline that falls between is looked at when it is due."""
+    period: Seconds = 15.0
+    """Longest time between two looks; a deadline that falls between is looked at when it is due. A look is for
+    what falls due before the next one: with 45 s of silence or more in mind it reads no job that is well
+    (`store.rows.MARK`)."""
     beat: Annotated[float, Meta(gt=0, le=5)] = 5.0
     """How often the hub proves, through the writer's queue, that it can hear."""
 
@@ -106,6 +108,9 @@ class Feed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Viewers at once; more are told to come back."""
     write_deadline: Seconds = 10.0
     """A viewer that takes no bytes for this long is cut off (close code 1013)."""
+    unsent: Annotated[int, Meta(ge=2**20)] = 64 * 2**20
+    """Bytes of frames that viewers have not taken yet, of all viewers, each frame counted once: sixty snapshots of
+    a thousand jobs. Beyond, those are cut off who hold the most for themselves."""
 
 
 class History(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -161,7 +166,9 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     listen: str = "127.0.0.1:8082"
     """HOST:PORT. The original sender's tunnel ends at port 8082."""
     workers: Annotated[int, Meta(ge=1, le=WORKERS_MOST)] = 1
-    """Hub processes at one address; one keeps a core busy at some 15,000 updates a second."""
+    """Hub processes at one address; one keeps a core busy at some 7,000 updates a second."""
+    hung_after: Seconds = 30.0
+    """A worker whose writer gave no sign of life for so long, six beats, is killed and started again."""
     hub: str = ""
     """The hub's name among those on one database, the same after a restart; '' is HOST:PORT of this machine."""
     open: bool = False
@@ -176,8 +183,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where the embedded PostgreSQL lives; '' is the service's own, or one in the user's home."""
     database: str = ""
     """DSN of a PostgreSQL 15 or newer; '' runs the embedded one."""
-    pool: Count = 8
-    """Database connections: up to four write, one listens, the others read."""
+    pool: Count = 9
+    """Database connections: a third is for those who read; of the others up to three write and one listens."""
     answer_deadline: Seconds = 8.5
     """Senders give up at 10 s; an answer, or 503, comes before."""
     reaper: Reaper = Reaper()
@@ -198,9 +205,9 @@ def load(path: Path | None) -> Config:
     try:
         content = tomllib.loads(path.read_text())
     except OSError as error:
-        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}") from None
+        raise ConfigError(f"cannot read the configuration {path}: {error.strerror}; check --config") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the configuration {path} is not TOML: {error}") from None
+        raise ConfigError(f"the configuration {path} is not TOML: {error}; correct it there") from None
     return convert(content, str(path))
 
 
@@ -210,25 +217,35 @@ def convert(content: dict[str, Any], origin: str) -> Config:
         config = msgspec.convert(content, Config)
     except msgspec.ValidationError as error:
         said = str(error).replace("`", "'").replace("$.", "")
-        raise ConfigError(f"the configuration {origin} is wrong: {said}") from None
-    if config.reaper.fail_after <= config.reaper.stall_after:
         raise ConfigError(
-            f"the configuration {origin} is wrong: reaper.fail_after ({config.reaper.fail_after:g} s) must be "
-            f"longer than reaper.stall_after ({config.reaper.stall_after:g} s)"
-        )
-    _check_doors(config, origin)
+            f"the configuration {origin} is wrong: {said}; docs/operations.md has the settings"
+        ) from None
+    wrong = f"the configuration {origin} is wrong:"
+    _check_times(config, wrong)
+    _check_doors(config, wrong)
     return config
 
 
-def _check_doors(config: Config, origin: str) -> None:
+def _check_times(config: Config, wrong: str) -> None:
+    """Raises ConfigError where times do not go together."""
+    reaper = config.reaper
+    if reaper.fail_after <= reaper.stall_after:
+        raise ConfigError(
+            f"{wrong} reaper.fail_after ({reaper.fail_after:g} s) must be longer than reaper.stall_after "
+            f"({reaper.stall_after:g} s)"
+        )
+    if config.hung_after < 3 * reaper.beat:
+        raise ConfigError(
+            f"{wrong} hung_after ({config.hung_after:g} s) must be at least three reaper.beat ({reaper.beat:g} s)"
+        )
+
+
+def _check_doors(config: Config, wrong: str) -> None:
     """Raises ConfigError where settings of the hub's addresses do not go together."""
-    wrong = f"the configuration {origin} is wrong:"
     if bool(config.tls.certificate) != bool(config.tls.key):
         raise ConfigError(f"{wrong} tls.certificate and tls.key belong together; one of them is missing")
     if config.legacy_listen:
         if problem := auth.name_problem(config.legacy_appliance):
             raise ConfigError(f"{wrong} legacy_listen needs legacy_appliance, a name that {problem}")
-        if config.workers > 1:
-            raise ConfigError(f"{wrong} legacy_listen is of one hub process: leave out workers")
     elif config.legacy_appliance:
         raise ConfigError(f"{wrong} legacy_appliance is for senders at legacy_listen, which is missing")

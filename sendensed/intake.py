@@ -41,6 +41,11 @@ class Intake(Generic[T]):
         """How full it is, 0 to 1."""
         return self._waiting.fill
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there is room for ends of jobs only."""
+        return self._waiting.is_full
+
     def close(self) -> None:
         """No more will come; the receiver still gets what is there."""
         self._closed = True
@@ -77,7 +82,8 @@ class Intake(Generic[T]):
         """The oldest. Raises trio.WouldBlock where nothing waits, trio.EndOfChannel where nothing more will."""
         if not len(self._waiting):
             raise trio.EndOfChannel if self._closed else trio.WouldBlock
-        self._senders.unpark()
+        if self._senders:
+            self._senders.unpark()
         return self._waiting.take()
 
     async def receive(self) -> Post | T:

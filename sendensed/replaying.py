@@ -15,10 +15,12 @@ import trio
 from msgspec.structs import replace
 
 from schemas.bundle import Bundle
+from schemas.reading import Replay
 from sendensed import config
 from sendensed.actors.asks import Ask
 from sendensed.actors.fanout import Fanout
 from sendensed.actors.hearing import Hearing
+from sendensed.actors.measures import Measures
 from sendensed.actors.notifier import Notifier
 from sendensed.actors.receiver import Receiver
 from sendensed.clock import Clock
@@ -30,8 +32,6 @@ from sendensed.core.replay import Step
 from sendensed.core.samples import Found, Hole, Outage, Window
 from sendensed.environment import Environment
 from sendensed.intake import Intake
-from sendensed.net.access import Access
-from sendensed.net.assets import Assets
 from sendensed.net.http import Request, Response, Upgrade, fault
 from sendensed.net.routes import Routes
 from sendensed.net.server import Server
@@ -62,12 +62,12 @@ class RunClock(Clock):
         self._began_at = trio.current_time()
         self._speed = speed
         self._start = min(start, end)
-        self._end = end
+        self.end = end
 
     def now(self) -> datetime:
         """The run's present."""
         passed = (trio.current_time() - self._began_at) * self._speed
-        return min(self._start + timedelta(seconds=passed), self._end)
+        return min(self._start + timedelta(seconds=passed), self.end)
 
     async def wait_for(self, moment: datetime) -> None:
         """Returns when the run has come to the moment."""
@@ -118,20 +118,20 @@ async def run(
     archive = _Archive(store, bundle, clock)
     tokens = MemoryTokens(clock.now)
     intake: Intake[Ask] = Intake(settings.writer.room)
+    receiver = Receiver(intake, hearing, settings.answer_deadline)
     routes = Routes(
-        receiver=Receiver(intake, hearing, settings.answer_deadline),
+        receiver=receiver,
         store=store,
         archive=archive,
         fanout=fanout,
         notifier=notifier,
         hearing=hearing,
-        assets=Assets(),
+        measures=Measures(hearing, fanout, receiver),
         settings=settings,
         environment=environment,
         tokens=tokens,
-        access=Access(tokens, settings, clock.now),
-        hub=name,
         database=f"a bundle of {bundle.header.exported_at:%Y-%m-%d %H:%M:%S} UTC, {pace.speed:g} times as fast",
+        replay=Replay(bundle.job.id, bundle.header.hub, clock.end, pace.speed, len(bundle.job.disks)),
     )
     server = Server(partial(_handle, routes), wall=environment.wall, make_id=environment.new_id)
     player = _Player(store, archive, notifier, clock)
@@ -170,8 +170,8 @@ class _Player:
 
     async def take(self, step: Step) -> None:
         """What the step says is what the page shows from now on."""
-        revision = 0 if self._before is None else self._before.revision
-        job = replace(step.job, revision=revision)
+        revision, told = (self._before.revision, self._before.event_count) if self._before else (0, 0)
+        job = replace(step.job, revision=revision, event_count=told + len(step.events))
         await self._store.save([Change(job, self._before, step.events, sample=step.is_sampled)])
         self._before = replace(job, revision=revision + 1)
         if job.last_telemetry_at is not None and (name := job.appliance or split(job.sender)[0]):

@@ -112,7 +112,10 @@ async def _execute(dsn: str, sql: str) -> None:
 
 @pytest.fixture
 def open_directory():
-    """An empty directory that every user may enter, with a short path."""
-    with tempfile.TemporaryDirectory(prefix="sendense-tests-") as directory:
+    """An empty directory with a short path that every user may enter: run as root, PostgreSQL is another one.
+
+    None of pytest's own can be: whenever a pytest starts, it closes the folder above those of all its runs.
+    """
+    with tempfile.TemporaryDirectory(prefix="sendense-tests-", ignore_cleanup_errors=True) as directory:
         Path(directory).chmod(0o755)
         yield Path(directory)

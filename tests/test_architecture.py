@@ -55,6 +55,11 @@ def test_no_file_is_longer_than_300_lines():
     assert not [name for name in NAMES if len((ROOT / name).read_text().splitlines()) > 300]
 
 
+def test_migrations_are_numbered_one_after_the_other():
+    names = sorted(path.name for path in (ROOT / "sendensed/store/migrations").iterdir())
+    assert [name[:5] for name in names] == [f"{number:04}_" for number in range(1, len(names) + 1)]
+
+
 def test_the_wire_knows_nobody_and_does_nothing():
     for name in within("schemas"):
         assert packages(name) <= set(sys.stdlib_module_names) | {"msgspec", "schemas"}, name
@@ -90,7 +95,10 @@ def test_nothing_below_the_commands_imports_them():
 
 def test_asyncio_stays_behind_the_bridge():
     foreign = {"asyncio", "asyncpg", "trio_asyncio"}
-    assert [name for name in NAMES if packages(name) & foreign] == ["sendensed/store/bridge.py"]
+    assert [name for name in NAMES if packages(name) & foreign] == [
+        "sendensed/store/bridge.py",
+        "sendensed/store/driver.py",
+    ]
 
 
 def test_channels_are_opened_in_the_map_and_every_one_has_a_bound():

@@ -101,7 +101,7 @@ async def run(
             with trio.move_on_at(min(now + settings.poll, decision.due)):
                 event = await _next(inbox)
                 job = state.apply(job, event)
-                _log(event, job, now - began)
+                _log(event, job, counts, now - began)
 
 
 async def _next(inbox: trio.MemoryReceiveChannel[state.Event]) -> state.Event:
@@ -126,7 +126,7 @@ def _moved(before: Movement, after: Movement, now: float, load: Load, longest: f
     return msgspec.structs.replace(before, told=True)
 
 
-def _log(event: state.Event, job: state.Job, seconds: float) -> None:
+def _log(event: state.Event, job: state.Job, counts: Sequence[Count], seconds: float) -> None:
     match event:
         case state.DiskPlanned():
             log.info("disk planned", disk=event.index, total_bytes=event.total_bytes)
@@ -134,7 +134,9 @@ def _log(event: state.Event, job: state.Job, seconds: float) -> None:
             total_bytes = job.disks[event.index].total_bytes
             log.info("disk copied", disk=event.index, total_bytes=total_bytes, seconds=round(seconds, 3))
         case state.DiskFailed():
-            log.error("disk failed", disk=event.index, error=event.message)
+            count = counts[event.index]
+            known = {"examined": count.examined, "copied": count.copied, "durable": count.durable}
+            log.error("disk failed", disk=event.index, error=event.message, **known)
         case state.JobEnded():
             say = log.info if job.status == "completed" else log.error
             say("job ended", status=job.status, error=job.error, seconds=round(seconds, 3))

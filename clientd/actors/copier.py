@@ -6,6 +6,7 @@ workers ──────────────▶ flush ──▶ verify ─
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from typing import TypeVar
 
@@ -17,11 +18,12 @@ from clientd.core import job, plan
 from clientd.core.checkpoint import Checkpoint
 from clientd.core.plan import Plan
 from clientd.disk import resume, verify, worker
+from clientd.disk.digest import Digests
 from clientd.disk.pace import Pace
 from clientd.disk.protocol import Disk
 from clientd.disk.tally import DiskTally
 from clientd.disk.work import Work
-from clientd.errors import DiskError
+from clientd.errors import Difference, DiskError, SpoolUnavailable
 
 T = TypeVar("T")
 
@@ -29,9 +31,14 @@ log = structlog.get_logger()
 
 _LAST_CHECKPOINT = 4.0
 """Seconds that a stopped copy may take for its last checkpoint: within the patience that a stopped job has."""
+_REVOKING = 8.0
+"""Seconds that revoking a checkpoint may take: SQLite alone may wait for 4."""
+_ANEW = "the next attempt copies this disk from the start"
 
 Save = Callable[[Checkpoint], None]
 """Keeps a checkpoint. Blocks; raises nothing."""
+Revoke = Callable[[Checkpoint], None]
+"""Has this one in the place of all before, for sure. Blocks; raises SpoolUnavailable."""
 
 
 class _Lost(Exception):
@@ -46,7 +53,7 @@ class Copier:
     """One disk's. `settings`, `pace` and `limiter` (of threads) are shared by a job's disks.
 
     Goes on behind the mark of `checkpoint`, whose witnesses hold, and hands later ones to `save`, where a later
-    attempt has a use for them.
+    attempt has a use for them. `revoke` is given the one of a copy that a verification found to differ.
     """
 
     def __init__(
@@ -58,6 +65,7 @@ class Copier:
         *,
         checkpoint: Checkpoint,
         save: Save | None,
+        revoke: Revoke,
         verified: bool,
         settings: CopySettings,
         pace: Pace,
@@ -68,23 +76,21 @@ class Copier:
         self._tally = tally
         self._checkpoint = checkpoint
         self._save = save
-        self._verified = verified
+        self._revoke = revoke
         self._settings = settings
         self._pace = pace
         self._limiter = limiter
-        if source.request and target.request:
-            chunk, self._workers = min(source.request, target.request), settings.remote_workers
-        else:
-            chunk, self._workers = settings.chunk, settings.workers
+        chunk, self._workers = _suited(source, target, settings)
         self._chunk = plan.paced_chunk(chunk, pace.rate)
-        self._digests: dict[int, bytes] = {}
+        count = plan.count(work_plan, chunk=self._chunk, zero_chunk=settings.zero_chunk)
+        self._digests = Digests(count) if verified else None
 
     async def run(self, index: int, outbox: trio.MemorySendChannel[job.Event]) -> None:
         """Returns when the disk is copied, flushed, and verified if so wanted. Raises DiskError.
 
         `outbox` has room for all of a job's events: nothing here ever waits for its reader. Cancellation lets
-        each worker finish its chunks, makes a last checkpoint, and abandons a flush; the disks are the caller's to
-        close.
+        each worker finish its chunks, and makes a last checkpoint, whose flush it abandons after a while; the
+        disks are the caller's to close.
         """
         outbox.send_nowait(job.DiskStarted(index))
         written = False
@@ -95,9 +101,9 @@ class Copier:
                 if not written:
                     written = True
                     outbox.send_nowait(job.DiskWritten(index))
-                await self._mark(self._plan.size)
-                if self._verified:
-                    await self._verify()
+                await self._mark_all()
+                if self._digests is not None:
+                    await self._verify(self._digests)
             except _Lost as lost:
                 failures = 1 if self._checkpoint.mark > mark else failures + 1
                 mark = self._checkpoint.mark
@@ -112,7 +118,7 @@ class Copier:
         chunks = plan.chunks(
             self._plan, fresh=self._target.fresh, chunk=self._chunk, zero_chunk=settings.zero_chunk, done=done
         )
-        work = Work(chunks, self._pace, digests=self._digests if self._verified else None)
+        work = Work(chunks, self._pace, digests=self._digests)
         self._tally.begin(self._source, self._target, plan.total_until(self._plan, done))
         complete = False
         try:
@@ -120,9 +126,7 @@ class Copier:
                 nursery.start_soon(self._keep_marking, work)
                 await self._work(
                     work,
-                    lambda: partial(
-                        worker.run, work, self._source, self._target, self._tally.worker(), settings, self._chunk
-                    ),
+                    lambda: partial(worker.run, work, self._source, self._target, self._tally.worker(), settings),
                 )
                 nursery.cancel_scope.cancel()
             complete = True
@@ -147,12 +151,16 @@ class Copier:
                     workers.start_soon(partial(trio.to_thread.run_sync, make_run(), limiter=self._limiter))
             nursery.cancel_scope.cancel()
 
-    async def _verify(self) -> None:
+    async def _verify(self, digests: Digests) -> None:
         chunks = plan.chunks(self._plan, fresh=False, chunk=self._chunk, zero_chunk=self._settings.zero_chunk)
         work = Work(chunks, self._pace)
         await self._in_thread(self._target.forget)
-        run = partial(verify.run, work, self._source, self._target, self._digests, self._chunk)
-        await self._work(work, lambda: run)
+        run = partial(verify.run, work, self._source, self._target, digests, self._chunk)
+        try:
+            await self._work(work, lambda: run)
+        finally:
+            if isinstance(work.error, Difference):
+                work.error = work.error.then(await self._disown())
         _raise_error(work)
 
     async def _keep_marking(self, work: Work) -> None:
@@ -175,6 +183,15 @@ class Copier:
         except DiskError as error:
             work.fail(error)
 
+    async def _mark_all(self) -> None:
+        """All is copied: no later attempt has to copy any of it, also where this one is stopped in the flush."""
+        try:
+            await self._mark(self._plan.size)
+        except trio.Cancelled:
+            with trio.CancelScope(shield=True), trio.move_on_after(_LAST_CHECKPOINT), suppress(_Lost, DiskError):
+                await self._mark(self._plan.size)
+            raise
+
     async def _mark(self, mark: int) -> None:
         """All before the mark is made durable, and remembered as such."""
         try:
@@ -189,6 +206,24 @@ class Copier:
         self._tally.flushed(plan.total_until(self._plan, mark))
         if self._save is not None:
             await self._in_thread(partial(self._save, made))
+
+    async def _disown(self) -> str:
+        """A difference was found, and others may be anywhere: no later attempt goes on from what was marked.
+
+        Returns what comes of it: where the checkpoint could not be dropped, what is to be done.
+        """
+        self._checkpoint = resume.start(self._checkpoint.source, self._target, self._plan.size)
+        trouble = f"no answer within {_REVOKING:g} s"
+        with trio.CancelScope(shield=True), trio.move_on_after(_REVOKING):
+            try:
+                await self._in_thread(partial(self._revoke, self._checkpoint))
+            except SpoolUnavailable as error:
+                trouble = str(error)
+            else:
+                log.warning("the copy differs from the source, its checkpoint is dropped", disk=self._target.path)
+                return _ANEW
+        log.error("the checkpoint of a copy that differs cannot be dropped", disk=self._target.path, error=trouble)
+        return f"its checkpoint cannot be dropped ({trouble}): remove checkpoints.db before the next attempt"
 
     async def _bring_back(self, error: DiskError, failures: int) -> None:
         """Connects to the target again, and finds out how much of the copy it still has."""
@@ -212,6 +247,19 @@ class Copier:
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
         return await trio.to_thread.run_sync(call, limiter=self._limiter, abandon_on_cancel=True)
+
+
+def _suited(source: Disk, target: Disk, settings: CopySettings) -> tuple[int, int]:
+    """Bytes of a chunk, and threads.
+
+    From server to server chunks are requests: of two that are near neither gets larger ones than suit it, and a
+    far one gets those that it needs.
+    """
+    wishes = (source.request, target.request)
+    if not all(wishes):
+        return settings.chunk, settings.workers
+    chunk = max(wishes) if source.far or target.far else min(wishes)
+    return chunk, settings.remote_workers
 
 
 def _raise_error(work: Work) -> None:

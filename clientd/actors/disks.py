@@ -23,7 +23,7 @@ from clientd.disk import planning, resume
 from clientd.disk.pace import Pace
 from clientd.disk.protocol import Disk, Disks
 from clientd.disk.tally import DiskTally
-from clientd.errors import DiskError, bounded
+from clientd.errors import DiskError, SpoolUnavailable, bounded
 
 T = TypeVar("T")
 
@@ -85,21 +85,23 @@ class JobDisks:
                 source = await self._open(partial(disks.source, asked.source, asked.bitmap))
         async with self._failing(index, source):
             plan = await self._in_thread(partial(planning.make, source, asked, self._order.mode, self._settings))
-        self._outbox.send_nowait(state.DiskPlanned(index, plan.total_bytes, plan.kind))
+        self._outbox.send_nowait(state.DiskPlanned(index, plan.total_bytes, plan.kind, plan.to_verify))
         return Source(source, plan)
 
-    async def open_target(self, index: int, source: Disk) -> Target:
+    async def open_target(self, index: int, source: Source) -> Target:
         """The target, ready to be written: as an earlier attempt left it, where that can be relied on."""
         asked = self._order.disks[index]
         async with self._failing(index):
-            key = resume.key(source, asked, self._order.mode)
+            size = source.disk.size
+            key = await self._in_thread(partial(resume.key, source.disk, source.plan, asked, self._order.mode))
             if (left := await self._in_thread(partial(self._checkpoints.load, asked.index))) is not None:
-                target = await self._as_left(asked, left, resume.refusal(left, key, source.size))
+                target = await self._as_left(asked, left, resume.refusal(left, key, size))
                 if target is not None:
                     return Target(target, left)
+            await self._in_thread(partial(self._revoke, asked, known=left is not None))
             keep = self._order.mode == "incremental"
-            disk = await self._open(partial(self._disks.target, asked.target, source.size, keep=keep))
-            return Target(disk, resume.start(key, disk, source.size))
+            disk = await self._open(partial(self._disks.target, asked.target, size, keep=keep))
+            return Target(disk, resume.start(key, disk, size))
 
     async def _as_left(self, asked: DiskOrder, left: Checkpoint, refusal: str | None) -> Disk | None:
         if refusal is None:
@@ -116,9 +118,25 @@ class JobDisks:
         log.warning("beginning at the start again", disk=asked.name, reason=refusal)
         return None
 
+    def _revoke(self, asked: DiskOrder, *, known: bool) -> None:
+        """Before the target is begun anew: what is left of an earlier copy is true of it no more.
+
+        Where nothing is known to be left, a state directory that cannot be written costs no copy.
+        """
+        try:
+            self._checkpoints.revoke(asked.index)
+        except SpoolUnavailable as error:
+            if not known:
+                return
+            cause = (
+                f"an old checkpoint cannot be dropped ({error}): remove checkpoints.db from the state directory"
+            )
+            raise DiskError(asked.target, "opening", None, cause) from None
+
     async def copy(self, index: int, source: Source, target: Target, tally: DiskTally) -> None:
         """The whole copy of a disk, when its turn comes."""
-        save = partial(self._checkpoints.save, self._order.disks[index].index)
+        number = self._order.disks[index].index
+        save = partial(self._checkpoints.save, number)
         async with self._turns, self._failing(index, source.disk):
             await Copier(
                 source.disk,
@@ -127,6 +145,7 @@ class JobDisks:
                 tally,
                 checkpoint=target.checkpoint,
                 save=save if target.checkpoint.source else None,
+                revoke=partial(self._checkpoints.revoke, number),
                 verified=self._order.verify,
                 settings=self._settings,
                 pace=self._pace,

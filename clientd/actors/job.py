@@ -61,7 +61,7 @@ async def run(
 
 async def _copy_all(disks: JobDisks, tallies: Sequence[DiskTally]) -> None:
     sources = [await disks.open_source(index) for index in range(len(tallies))]
-    targets = [await disks.open_target(index, source.disk) for index, source in enumerate(sources)]
+    targets = [await disks.open_target(index, source) for index, source in enumerate(sources)]
     async with trio.open_nursery() as nursery:
         for index, (source, target) in enumerate(zip(sources, targets, strict=True)):
             nursery.start_soon(disks.copy, index, source, target, tallies[index])

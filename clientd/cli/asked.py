@@ -9,12 +9,13 @@ from pathlib import Path
 import msgspec
 
 from clientd import files
-from clientd.cli.screen import size
+from clientd.cli import options
 from clientd.core import control, jobfile
 from clientd.core.control import Answer, Cancel, JobView, ListJobs, Request, Submit
 from clientd.errors import UsageError, printable
 from clientd.net import asking
 from clientd.state.directory import socket_path
+from schemas.words import percent, size
 
 REFUSED = 1
 """Exit code where the daemon does not do it."""
@@ -24,7 +25,7 @@ _HEADER = ("STATE", "PHASE", "DONE", "COPIED", "SPEED", "ATTEMPT", "ID", "ERROR"
 
 def submit(arguments: argparse.Namespace) -> int:
     """0 when the job is durably in the queue. Raises UsageError for a wrong job file, DaemonUnavailable."""
-    order = files.read(Path(arguments.file))
+    order = options.with_progress_id(files.read(Path(arguments.file)), os.environ)
     answer = _ask(arguments, Submit(msgspec.Raw(jobfile.write(order))))
     return _say(arguments, answer, lambda job: f"queued: {printable(job.job_id)}")
 
@@ -58,7 +59,7 @@ def _row(job: JobView) -> tuple[str, ...]:
     return (
         job.state,
         printable(job.phase or "-"),
-        "-" if job.percent is None else f"{job.percent:.1f} %",
+        "-" if job.percent is None else percent(job.percent),
         f"{done}{whole}" or "-",
         f"{size(job.speed)}/s" if job.speed and job.state == "running" else "-",
         str(job.attempt or "-"),

@@ -4,8 +4,11 @@ import os
 from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
+
 from clientd import config
-from clientd.core import jobfile
+from clientd.core.address import is_uri
+from clientd.core.order import Order
 from clientd.errors import UsageError, printable, reason
 from schemas import ids, telemetry
 
@@ -42,24 +45,32 @@ def hub_url(given: str | None, environment: Mapping[str, str]) -> str:
     """The hub's address. Raises UsageError for what is not an http or https URL."""
     url = given or environment.get("SHA_API_URL") or config.HUB_URL
     if url != printable(url) or " " in url or not _names_a_host(url):
-        raise UsageError(f"the hub's address '{printable(url)}' is no http:// or https:// URL: see --hub")
+        raise UsageError(
+            f"the hub's address '{printable(url)}' is no http:// or https:// URL: give one like {config.HUB_URL}"
+            " with --hub or SHA_API_URL"
+        )
     return url
 
 
-def legacy(environment: Mapping[str, str]) -> tuple[str, str] | None:
-    """The legacy progress endpoint's address and the job's id there; None where it is not wanted.
+def with_progress_id(order: Order, environment: Mapping[str, str]) -> Order:
+    """The order, told to the legacy progress endpoint under its own id there, else under the environment's."""
+    return order if order.progress_job_id else replace(order, progress_job_id=progress_id(environment))
 
-    Raises UsageError for what is not an address or an id.
-    """
-    progress_id = environment.get("MIGRATEKIT_PROGRESS_JOB_ID")
-    if not progress_id:
-        return None
-    if problem := ids.job_id_problem(progress_id):
-        raise UsageError(f"MIGRATEKIT_PROGRESS_JOB_ID '{printable(progress_id)}' {problem}: set another, or none")
+
+def progress_id(environment: Mapping[str, str]) -> str:
+    """A job's id at the legacy progress endpoint, '' where none is set. Raises UsageError for what is none."""
+    found = environment.get("MIGRATEKIT_PROGRESS_JOB_ID", "")
+    if found and (problem := ids.job_id_problem(found)):
+        raise UsageError(f"MIGRATEKIT_PROGRESS_JOB_ID '{printable(found)}' {problem}: set another, or none")
+    return found
+
+
+def legacy_url(environment: Mapping[str, str]) -> str:
+    """The legacy progress endpoint's address. Raises UsageError for what is not an http or https URL."""
     url = environment.get("SNA_API_URL") or config.LEGACY_URL
     if url != printable(url) or " " in url or not _names_a_host(url):
         raise UsageError(f"SNA_API_URL '{printable(url)}' is no http:// or https:// URL: set another, or none")
-    return url, progress_id
+    return url
 
 
 def pairs(given: Sequence[str] | None) -> list[tuple[str, str]]:
@@ -77,7 +88,7 @@ def part(text: str) -> tuple[str, str]:
     if not places:
         raise UsageError(f"the disk '{printable(text)}' is not SRC=DST: name a source, '=', and a target")
     for at in reversed(places):
-        if jobfile.is_uri(text[at + 1 :]):
+        if is_uri(text[at + 1 :]):
             return text[:at], text[at + 1 :]
     existing = [at for at in places if os.path.exists(text[:at])]
     at = (existing or places)[-1]

@@ -31,7 +31,12 @@ log = structlog.get_logger()
 
 
 class DiskResult(msgspec.Struct, frozen=True):
-    """One disk in the result. Bytes are those completed at the target."""
+    """One disk in the result, its bytes as counted apart: examined (read), transferred (completed at the target),
+    durable (flushed since), and verified (read of the target again).
+
+    The seconds are what its workers' time went into, summed over them: waiting for the source, waiting for the
+    target, and moving bytes from and to their servers.
+    """
 
     disk_index: int
     source: str
@@ -41,6 +46,12 @@ class DiskResult(msgspec.Struct, frozen=True):
     total_bytes: int | None
     error: str | None
     bottleneck: str | None
+    bytes_examined: int
+    bytes_durable: int
+    bytes_verified: int
+    read_seconds: float
+    write_seconds: float
+    network_seconds: float
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -64,10 +75,10 @@ class Result(msgspec.Struct, frozen=True):
 
 def run(arguments: argparse.Namespace) -> int:
     """The exit code. Raises UsageError, before anything is touched, for an order that cannot be carried out."""
-    order = orders.order(arguments, os.environ)
+    order = options.with_progress_id(orders.order(arguments, os.environ), os.environ)
     url = options.hub_url(arguments.hub, os.environ)
     token = options.token(arguments.token_file)
-    legacy = options.legacy(os.environ)
+    legacy = options.legacy_url(os.environ) if order.progress_job_id else ""
     folder = state_directory(arguments.state_dir, os.environ, root=os.geteuid() == 0)
     check.check(order.disks)
     settings = Settings(
@@ -84,7 +95,9 @@ def run(arguments: argparse.Namespace) -> int:
         async with AsyncExitStack() as opened:
             hub = await opened.enter_async_context(HttpHub(url, sender=SENDER, settings=telemetry, token=token))
             endpoint = (
-                await opened.enter_async_context(HttpSna(*legacy, sender=SENDER, settings=telemetry))
+                await opened.enter_async_context(
+                    HttpSna(legacy, order.progress_job_id, sender=SENDER, settings=telemetry)
+                )
                 if legacy
                 else None
             )
@@ -145,14 +158,20 @@ def _result(order: Order, outcome: app.Outcome) -> Result:
         bottleneck=progress.busy(final.counts).bottleneck,
         disks=tuple(
             DiskResult(
-                asked.index,
-                printable(asked.name),
-                printable(asked.target),
-                disk.status,
-                count.copied,
-                disk.total_bytes,
-                disk.error,
-                count.busy.bottleneck,
+                disk_index=asked.index,
+                source=printable(asked.name),
+                target=printable(asked.target),
+                status=disk.status,
+                bytes_transferred=count.copied,
+                total_bytes=disk.total_bytes,
+                error=disk.error,
+                bottleneck=count.busy.bottleneck,
+                bytes_examined=count.examined,
+                bytes_durable=count.durable,
+                bytes_verified=count.verified,
+                read_seconds=round(count.busy.read, 3),
+                write_seconds=round(count.busy.write, 3),
+                network_seconds=round(count.busy.network, 3),
             )
             for asked, disk, count in zip(order.disks, final.job.disks, final.counts, strict=True)
         ),

@@ -1,6 +1,7 @@
 """Screen: one line on the terminal that shows how far the job is, below the log lines.
 
 transferring  ━━━━╸───────  41.2 %   3.1 GiB / 7.5 GiB   212.4 MiB/s   read
+verifying     ━╸──────────  12.9 %   1.0 GiB / 7.5 GiB verified
 
 It looks as the hub's own commands do.
 """
@@ -10,11 +11,12 @@ from contextlib import suppress
 
 from clientd.logs import Stream
 from schemas.telemetry import TelemetryBody
+from schemas.words import percent as told
+from schemas.words import size
 
 _CLEAR = "\r\x1b[K"
 _BAR = 12
 """Signs of the bar: with it the line fits a terminal of 80 columns."""
-_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB")
 
 
 class Screen:
@@ -68,11 +70,18 @@ class Screen:
 
 
 def status_line(body: TelemetryBody) -> str:
-    """The line for this body; at its end what the disks under way wait for most."""
+    """The line for this body; at its end what the disks under way wait for most.
+
+    A verification is shown by what it reads again: all is copied by then.
+    """
+    if body.bytes_to_verify and body.current_phase == "verifying":
+        again, share = body.bytes_verified or 0, 100 * (body.bytes_verified or 0) / body.bytes_to_verify
+        said = f"{body.current_phase:13} {bar(share)} {told(share):>7}"
+        return f"{said}   {size(again)} / {size(body.bytes_to_verify)} verified"
     done, whole, percent = body.bytes_transferred or 0, body.total_bytes, body.progress_percent or 0.0
     of = f" / {size(whole)}" if whole is not None else ""
     speed = f"{size(body.transfer_speed_bps or 0)}/s"
-    line = f"{body.current_phase:13} {bar(percent)} {percent:5.1f} %   {size(done)}{of}   {speed}"
+    line = f"{body.current_phase:13} {bar(percent)} {told(percent):>7}   {size(done)}{of}   {speed}"
     slow = {disk.bottleneck: None for disk in body.disks or () if disk.status == "running" and disk.bottleneck}
     return f"{line}   {', '.join(slow)}" if slow else line
 
@@ -81,11 +90,3 @@ def bar(percent: float) -> str:
     """`━━━━╸───────`: full only at 100 %."""
     halves = int(min(max(percent, 0.0), 100.0) / 100 * 2 * _BAR)
     return ("━" * (halves // 2) + "╸" * (halves % 2)).ljust(_BAR, "─")
-
-
-def size(count: int) -> str:
-    """`3.1 GiB`."""
-    value, unit = float(count), 0
-    while value >= 1024 and unit < len(_UNITS) - 1:
-        value, unit = value / 1024, unit + 1
-    return f"{value:.0f} B" if unit == 0 else f"{value:.1f} {_UNITS[unit]}"

@@ -72,4 +72,6 @@ def place_of(settings: ServeSettings) -> service.Place:
         folder=Path(settings.folder) if settings.folder else state / "jobs",
         hub=options.hub_url(settings.hub, os.environ),
         token=options.token(settings.token_file or None),
+        legacy=options.legacy_url(os.environ),
+        progress_id=options.progress_id(os.environ),
     )

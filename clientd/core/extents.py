@@ -67,7 +67,10 @@ def subtract(extents: Sequence[Extent], others: Sequence[Extent]) -> list[Extent
 
 def cover(extents: Iterable[Extent], size: int) -> list[Extent]:
     """[0, size) without a gap: the report merged and clipped, and data wherever it says nothing."""
-    reported = merge(clip(extents, 0, size))
+    reported = list(extents)
+    if _tile(reported, size):
+        return list(_neighbours(reported))
+    reported = merge(clip(reported, 0, size))
     silent = subtract([Extent(0, size)], reported) if size else []
     return list(_neighbours(sorted([*reported, *silent])))
 
@@ -79,6 +82,16 @@ def join(extents: Iterable[Extent], gap: int) -> Iterator[Extent]:
     """
     whole = _neighbours(extents)
     return _neighbours(Extent(each.offset, each.length) if each.length < gap else each for each in whole)
+
+
+def _tile(extents: Sequence[Extent], size: int) -> bool:
+    """They are [0, size) already, one behind the other: the usual report, which needs no more work."""
+    at = 0
+    for extent in extents:
+        if extent.offset != at or extent.length <= 0:
+            return False
+        at += extent.length
+    return at == size
 
 
 def _reaching(others: Sequence[Extent], first: int, stop: int) -> Iterable[Extent]:

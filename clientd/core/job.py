@@ -26,11 +26,15 @@ Phase = Literal["starting", "transferring", "verifying", "finalizing"]
 
 
 class DiskPlanned(msgspec.Struct, frozen=True):
-    """It is known how many bytes of this disk count, and which ones these are."""
+    """It is known how many bytes of this disk count, and which ones these are; and how many a verification reads.
+
+    Those are more where the disk has holes.
+    """
 
     index: int
     total_bytes: int
     kind: Kind = "allocated"
+    to_verify: int = 0
 
 
 class DiskStarted(msgspec.Struct, frozen=True):
@@ -73,13 +77,14 @@ EVENTS_PER_DISK = 5
 class DiskState(msgspec.Struct, frozen=True):
     """One disk. `written` holds from the last chunk's write on; `total_bytes` is None until it is planned.
 
-    `kind` is what `total_bytes` counts.
+    `kind` is what `total_bytes` counts; `to_verify` are the bytes that a verification reads of the target again.
     """
 
     status: DiskStatus = "pending"
     written: bool = False
     total_bytes: int | None = None
     kind: Kind = "virtual"
+    to_verify: int = 0
     error: str | None = None
 
 
@@ -102,6 +107,14 @@ class Job(msgspec.Struct, frozen=True):
         """Bytes to be read in all; None until every disk is planned."""
         known = [disk.total_bytes for disk in self.disks if disk.total_bytes is not None]
         return sum(known) if len(known) == len(self.disks) else None
+
+    @property
+    def to_verify(self) -> int:
+        """Bytes that are read of the targets again; 0 until every disk is planned, and where that is not wanted.
+
+        Told from the beginning: whoever estimates the end of the copy has to know that it is not the job's.
+        """
+        return sum(disk.to_verify for disk in self.disks) if self.verified and self.total_bytes is not None else 0
 
     @property
     def total_kind(self) -> Kind:
@@ -164,7 +177,7 @@ def _disk_after(
     replace = msgspec.structs.replace
     match event:
         case DiskPlanned() if disk.status == "pending" and disk.total_bytes is None:
-            return replace(disk, total_bytes=event.total_bytes, kind=event.kind)
+            return replace(disk, total_bytes=event.total_bytes, kind=event.kind, to_verify=event.to_verify)
         case DiskStarted() if disk.status == "pending" and disk.total_bytes is not None:
             return replace(disk, status="running")
         case DiskWritten() if disk.status == "running" and not disk.written:
@@ -244,6 +257,7 @@ def body(
         total_kind=job.total_kind,
         sender=identity.sender,
         bytes_verified=progress.verified(counts) or None,
+        bytes_to_verify=job.to_verify or None,
     )
 
 

@@ -16,7 +16,8 @@ from typing import Annotated, Any, Literal, get_args
 import msgspec
 from msgspec import Meta
 
-from clientd.core import rate
+from clientd.core import address, rate
+from clientd.core.address import is_uri
 from clientd.core.order import EXTENTS, DiskOrder, Mode, Order
 from schemas import ids, telemetry
 
@@ -25,7 +26,6 @@ Form = Literal["toml", "json"]
 LARGEST = 1024 * 1024
 """Most bytes of a job file: 256 disks with long names."""
 
-_SCHEMES = frozenset({"nbd", "nbds", "nbd+unix", "nbds+unix"})
 _SECRET = "{secret}"  # noqa: S105 - the place for one
 _MOST_DISKS = telemetry.DISKS
 _PLACE = re.compile(r" - at `\$?\.?(?P<path>[^`]*)`$")
@@ -63,6 +63,7 @@ class _File(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     mode: Mode = "full"
     verify: bool = False
     max_rate: _Rate | str = 0
+    progress_job_id: str | None = None
 
 
 def parse(content: bytes, form: Form, base: str | None) -> Order:
@@ -76,6 +77,8 @@ def parse(content: bytes, form: Form, base: str | None) -> Order:
     kind = file.job_type or ids.job_type_of(file.job_id)
     if problem := ids.job_type_problem(kind):
         raise Wrong("job_type", problem)
+    if file.progress_job_id is not None and (problem := ids.job_id_problem(file.progress_job_id)):
+        raise Wrong("progress_job_id", problem)
     return Order(
         job_id=file.job_id,
         job_type=kind,
@@ -83,6 +86,7 @@ def parse(content: bytes, form: Form, base: str | None) -> Order:
         mode=file.mode,
         verify=file.verify,
         max_rate=_max_rate(file.max_rate),
+        progress_job_id=file.progress_job_id or "",
         disks=_disks(file, base),
     )
 
@@ -97,6 +101,7 @@ def write(order: Order) -> bytes:
             mode=order.mode,
             verify=order.verify,
             max_rate=order.max_rate,
+            progress_job_id=order.progress_job_id or None,
             disk=tuple(
                 _Disk(
                     index=disk.index,
@@ -113,12 +118,6 @@ def write(order: Order) -> bytes:
     )
 
 
-def is_uri(name: str) -> bool:
-    """It names an NBD export, not a path."""
-    scheme, parted, _ = name.partition("://")
-    return bool(parted) and scheme.lower() in _SCHEMES
-
-
 def _load(content: bytes, form: Form) -> Any:
     if len(content) > LARGEST:
         raise Wrong("", f"it has over {LARGEST} bytes")
@@ -132,7 +131,8 @@ def _load(content: bytes, form: Form) -> Any:
     except RecursionError:
         raise Wrong("", "it is nested too deeply") from None
     except ValueError as error:  # not UTF-8, not of this form, a number with too many digits
-        raise Wrong("", f"it is not {form.upper()}: {error}") from None
+        read_as = "" if form == "json" else "; JSON is read where the name ends in .json, nothing else besides"
+        raise Wrong("", f"it is not {form.upper()}: {error}{read_as}") from None
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -192,8 +192,8 @@ def _disk(disk: _Disk, index: int, place: str, mode: Mode, base: str | None) -> 
         raise Wrong(f"{place}.source_secret", f"goes together with {_SECRET} in source_command: give both or none")
     return DiskOrder(
         index=index,
-        target=_located(f"{place}.target", disk.target, base),
-        source=_located(f"{place}.source", disk.source, base),
+        target=_disk_name(f"{place}.target", disk.target, base),
+        source=_disk_name(f"{place}.source", disk.source, base),
         source_command=command,
         source_secret=_located(f"{place}.source_secret", disk.source_secret, base),
         changes=_changes(f"{place}.changes", disk, base),
@@ -210,12 +210,22 @@ def _changes(path: str, disk: _Disk, base: str | None) -> str:
     return _located(path, disk.changes, base)
 
 
+def _disk_name(path: str, name: str | None, base: str | None) -> str:
+    """An NBD address that can be used as it is, a path made absolute; '' for None."""
+    try:
+        if name and address.find(_text(path, name)) is not None:
+            return name
+    except address.Impossible as error:
+        raise Wrong(path, str(error)) from None
+    return _located(path, name, base)
+
+
 def _located(path: str, name: str | None, base: str | None) -> str:
-    """A URI as it is, a path made absolute; '' for None."""
+    """A path made absolute; '' for None."""
     if name is None:
         return ""
     _filled(path, name)
-    if is_uri(name) or name.startswith("/"):
+    if name.startswith("/"):
         return name
     if base is None:
         raise Wrong(path, f"'{name}' must be an absolute path")

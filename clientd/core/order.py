@@ -45,7 +45,10 @@ class DiskOrder(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Order(msgspec.Struct, frozen=True, kw_only=True):
-    """One job. `max_rate` is in bytes per second over all of its disks, 0 is no limit."""
+    """One job. `max_rate` is in bytes per second over all of its disks, 0 is no limit.
+
+    `progress_job_id` is its name at the legacy progress endpoint, '' where that is not to be told of it.
+    """
 
     job_id: str
     job_type: str
@@ -53,4 +56,5 @@ class Order(msgspec.Struct, frozen=True, kw_only=True):
     mode: Mode = "full"
     verify: bool = False
     max_rate: int = 0
+    progress_job_id: str = ""
     disks: tuple[DiskOrder, ...]

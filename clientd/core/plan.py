@@ -33,12 +33,16 @@ Kind = Literal["allocated", "changed", "virtual"]
 
 
 class Chunk(msgspec.Struct, frozen=True, gc=False):
-    """One piece of work: bytes to copy, or (`zero`) to make read as zeros. `counted` of them are progress."""
+    """One piece of work: bytes to copy, or (`zero`) to make read as zeros. `counted` of them are progress.
+
+    `number` is its place among all of the plan's chunks, from 0 on, whichever of them are left out.
+    """
 
     offset: int
     length: int
     zero: bool = False
     counted: int = 0
+    number: int = 0
 
     @property
     def end(self) -> int:
@@ -62,6 +66,11 @@ class Plan(msgspec.Struct, frozen=True):
         if self.changed is not None:
             return extents.total(self.changed)
         return extents.total(each for each in self.extents if not each.zero)
+
+    @property
+    def to_verify(self) -> int:
+        """Bytes that a verification reads of the target again, zeros and all; gaps between changes included."""
+        return extents.total(self.extents)
 
     @property
     def kind(self) -> Kind:
@@ -108,15 +117,27 @@ def chunks(plan: Plan, *, fresh: bool, chunk: int, zero_chunk: int, done: int = 
 
     `chunk` and `zero_chunk` bound the lengths; `fresh` says that the target reads as zeros everywhere. Chunks that
     end by the offset `done` are left out, and so are those of an incremental copy in which nothing has changed.
+    One around `done`, a mark that was made with other sizes, is whole, but only what is behind `done` counts.
     """
-    count = _Counting(plan)
+    counting = _Counting(plan.changed) if plan.changed is not None else None
+    first = 0
     for extent in plan.extents:
-        if extent.end <= done or (extent.zero and fresh and plan.changed is None):
-            continue
-        for start, stop in _cut(extent, zero_chunk if extent.zero else chunk):
-            counted = count.within(start, stop, zero=extent.zero)
-            if stop > done and (counted or plan.changed is None):
-                yield Chunk(start, stop - start, extent.zero, counted)
+        zero, most = extent.zero, zero_chunk if extent.zero else chunk
+        if extent.end > done and not (zero and fresh and counting is None):
+            for number, (start, stop) in enumerate(_cut(extent, most), first):
+                if stop <= done:
+                    continue
+                behind = max(start, done)
+                if counting is None:
+                    yield Chunk(start, stop - start, zero, 0 if zero else stop - behind, number)
+                elif counted := counting.within(behind, stop):
+                    yield Chunk(start, stop - start, zero, counted, number)
+        first += _pieces(extent, most)
+
+
+def count(plan: Plan, *, chunk: int, zero_chunk: int) -> int:
+    """How many chunks the plan has: all of their numbers are below."""
+    return sum(_pieces(extent, zero_chunk if extent.zero else chunk) for extent in plan.extents)
 
 
 def total_until(plan: Plan, stop: int) -> int:
@@ -148,24 +169,27 @@ def paced_chunk(chunk: int, rate: int) -> int:
     return min(chunk, max(SMALLEST_CHUNK, wanted - wanted % SMALLEST_CHUNK))
 
 
+def _pieces(extent: Extent, most: int) -> int:
+    """Into how many it is cut."""
+    return -(-extent.end // most) - extent.offset // most
+
+
 def _cut(extent: Extent, most: int) -> Iterator[tuple[int, int]]:
-    start = extent.offset
-    while start < extent.end:
-        stop = min(start - start % most + most, extent.end)
+    start, end = extent.offset, extent.end
+    while start < end:
+        stop = min(start - start % most + most, end)
         yield start, stop
         start = stop
 
 
 class _Counting:
-    """How many bytes of a range count. Asked in order of offset, so one pass over the changed ranges is enough."""
+    """How many bytes of a range have changed. Asked in order of offset, so one pass over the ranges is enough."""
 
-    def __init__(self, plan: Plan) -> None:
-        self._changed = plan.changed
+    def __init__(self, changed: Sequence[Extent]) -> None:
+        self._changed = changed
         self._at = 0
 
-    def within(self, start: int, stop: int, *, zero: bool) -> int:
-        if self._changed is None:
-            return 0 if zero else stop - start
+    def within(self, start: int, stop: int) -> int:
         found, at = 0, self._at
         while at < len(self._changed) and self._changed[at].offset < stop:
             found += max(min(self._changed[at].end, stop) - max(self._changed[at].offset, start), 0)

@@ -12,7 +12,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from clientd.core.jobfile import is_uri
+from clientd.core.address import is_uri
 from clientd.core.order import Order
 
 State = Literal["queued", "running", "completed", "failed", "cancelled"]

@@ -29,27 +29,27 @@ def is_zero(view: memoryview) -> bool:
     return _zeros(len(view)) == view
 
 
-def runs(buffer: bytearray, size: int, least: int) -> list[Run]:
-    """The first `size` bytes of the buffer as runs that tile them.
+def runs(buffer: bytearray, view: memoryview, least: int) -> list[Run]:
+    """The buffer's first bytes, which `view` shows, as runs that tile them.
 
-    Zero runs begin and end at page boundaries of the buffer, or at `size`, and are `least` bytes or longer,
-    unless all of it is zero; shorter ones are left in the data around them.
+    Zero runs begin and end at page boundaries, or at the end, and are `least` bytes or longer, unless all of it is
+    zero; shorter ones are left in the data around them.
     """
+    size = len(view)
     heads = buffer[0:size:PAGE]
     if heads.find(0) < 0:
         return [Run(0, size, False)]
-    with memoryview(buffer) as whole, whole[:size] as view:
-        if is_zero(view):
-            return [Run(0, size, zero=True)]
-        found: list[Run] = []
-        done = 0
-        for start, stop in _zero_runs(heads, view):
-            if stop - start < least:
-                continue
-            if done < start:
-                found.append(Run(done, start, zero=False))
-            found.append(Run(start, stop, zero=True))
-            done = stop
+    if is_zero(view):
+        return [Run(0, size, zero=True)]
+    found: list[Run] = []
+    done = 0
+    for start, stop in _zero_runs(heads, view):
+        if stop - start < least:
+            continue
+        if done < start:
+            found.append(Run(done, start, zero=False))
+        found.append(Run(start, stop, zero=True))
+        done = stop
     if done < size:
         found.append(Run(done, size, zero=False))
     return found
@@ -64,10 +64,11 @@ def _zero_runs(heads: bytearray, view: memoryview) -> Iterator[tuple[int, int]]:
     page = heads.find(0)
     while page >= 0:
         start = page * PAGE
-        stop = _end_of_zeros(view, start)
-        if stop > start:
+        if is_zero(view[start : start + PAGE]):
+            stop = _end_of_zeros(view, start)
             yield start, stop
-        page = heads.find(0, max(page + 1, -(-stop // PAGE)))
+            page = -(-stop // PAGE) - 1
+        page = heads.find(0, page + 1)
 
 
 def _end_of_zeros(view: memoryview, start: int) -> int:

@@ -7,7 +7,8 @@ import os
 import stat
 from collections.abc import Sequence
 
-from clientd.core.jobfile import is_uri
+from clientd.core import address
+from clientd.core.address import is_uri
 from clientd.core.order import DiskOrder
 from clientd.errors import UsageError, printable, reason
 
@@ -20,6 +21,7 @@ def check(disks: Sequence[DiskOrder]) -> None:
 
     What an NBD server or a source's command has to say is learned when it is asked.
     """
+    addresses = {name: _address(name) for disk in disks for name in (disk.source, disk.target)}
     sources: dict[_Key, str] = {}
     targets: dict[_Key, str] = {}
     for disk in disks:
@@ -27,10 +29,10 @@ def check(disks: Sequence[DiskOrder]) -> None:
             if path.startswith("/"):
                 _check_readable(path)
         if disk.source:
-            sources[_check_source(disk.source)] = disk.source
+            sources[addresses[disk.source] or _check_source(disk.source)] = disk.source
     for disk in disks:
         target = disk.target
-        key = target if is_uri(target) else _check_target(disk.source, target) or os.path.realpath(target)
+        key = addresses[target] or _check_target(disk.source, target) or os.path.realpath(target)
         if key in targets:
             raise UsageError(
                 f"the target {_name(target)} is named twice (also as {_name(targets[key])}): "
@@ -44,6 +46,15 @@ def check(disks: Sequence[DiskOrder]) -> None:
         targets[key] = target
 
 
+def _address(name: str) -> str:
+    """The same for all spellings of an NBD address; '' for a path."""
+    try:
+        found = address.find(name)
+    except address.Impossible as error:
+        raise UsageError(printable(str(error))) from None
+    return found.name if found is not None else ""
+
+
 def _check_readable(path: str) -> None:
     try:
         os.close(os.open(path, os.O_RDONLY | os.O_CLOEXEC))
@@ -52,8 +63,6 @@ def _check_readable(path: str) -> None:
 
 
 def _check_source(path: str) -> _Key:
-    if is_uri(path):
-        return path
     try:
         there = os.stat(path)
         _refuse_odd(path, there.st_mode, "source")

@@ -18,7 +18,7 @@ from typing import IO
 import structlog
 
 from clientd.config import NbdSettings
-from clientd.disk.nbd.address import Address
+from clientd.core.address import Address
 from clientd.disk.nbd.disk import NbdDisk
 from clientd.disk.pace import monotonic
 from clientd.errors import DiskError, printable, reason

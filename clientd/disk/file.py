@@ -47,14 +47,24 @@ class FileDisk:
     """An open file or block device. Every call names its own offset, so threads share the descriptor."""
 
     def __init__(
-        self, descriptor: int, path: str, size: int, *, block_device: bool, target: bool, fresh: bool
+        self,
+        descriptor: int,
+        path: str,
+        size: int,
+        *,
+        block_device: bool,
+        target: bool,
+        fresh: bool,
+        found: int | None = None,
     ) -> None:
+        """`found` is the size that the disk had when it was opened, where it was brought to another one."""
         self._descriptor = descriptor
         self._path = path
         self._size = size
         self._block_device = block_device
         self._target = target
         self._fresh = fresh
+        self._found = size if found is None else found
         self._unlisted = target and not block_device
 
     @property
@@ -79,10 +89,17 @@ class FileDisk:
 
     @property
     def identity(self) -> str:
-        """The file or the device, and its size."""
-        there = os.fstat(self._descriptor)
-        place = f"device={there.st_rdev}" if self._block_device else f"file={there.st_dev}:{there.st_ino}"
-        return f"{place} size={self._size}"
+        """The file or the device, and its size; when the file was made, for its number may be that of one before.
+
+        The size is that which a kept target had: one that was cut or written on is no longer what it was.
+        """
+        try:
+            there, made = os.fstat(self._descriptor), kernel.born(self._descriptor)
+        except OSError as error:
+            raise DiskError.of(error, self._path, "looking at") from None
+        if self._block_device:
+            return f"device={there.st_rdev} size={self._size}"
+        return f"file={there.st_dev}:{there.st_ino} made={made} size={self._found}"
 
     @property
     def version(self) -> str | None:
@@ -93,6 +110,11 @@ class FileDisk:
     def request(self) -> int:
         """There is no server."""
         return 0
+
+    @property
+    def far(self) -> bool:
+        """There is no server."""
+        return False
 
     @property
     def network(self) -> float:
@@ -229,9 +251,12 @@ def _opened(descriptor: int, path: str, target_size: int | None, *, keep: bool) 
     if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
         raise DiskError(path, "opening", None, "it is neither a file nor a block device")
     device = stat.S_ISBLK(mode)
+    found = None
     if target_size is not None and not device:
         _claim(descriptor, path)
-        if not keep:
+        if keep:
+            found = os.fstat(descriptor).st_size
+        else:
             os.ftruncate(descriptor, 0)
         os.ftruncate(descriptor, target_size)
     size = os.lseek(descriptor, 0, os.SEEK_END)
@@ -239,7 +264,7 @@ def _opened(descriptor: int, path: str, target_size: int | None, *, keep: bool) 
         raise DiskError(path, "opening", None, f"it has {size} bytes, {target_size} are needed")
     target = target_size is not None
     fresh = target and not device and not keep
-    return FileDisk(descriptor, path, size, block_device=device, target=target, fresh=fresh)
+    return FileDisk(descriptor, path, size, block_device=device, target=target, fresh=fresh, found=found)
 
 
 def _claim(descriptor: int, path: str) -> None:

@@ -7,8 +7,8 @@ import subprocess
 
 from msgspec.structs import replace
 
+from clientd.core.address import is_uri
 from clientd.core.doctor import Disk
-from clientd.core.jobfile import is_uri
 from clientd.core.order import DiskOrder, Order
 from clientd.disk import check, protocol
 from clientd.errors import DiskError, UsageError, printable, reason

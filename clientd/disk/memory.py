@@ -74,6 +74,11 @@ class MemoryDisk:
         return 0
 
     @property
+    def far(self) -> bool:
+        """There is no server."""
+        return False
+
+    @property
     def network(self) -> float:
         """There is no server."""
         return 0.0

@@ -3,13 +3,12 @@
 from collections.abc import Sequence
 
 from clientd.config import NbdSettings
-from clientd.core.jobfile import is_uri
+from clientd.core import address
+from clientd.core.address import Address, is_uri
 from clientd.disk.command import CommandDisk
 from clientd.disk.file import FileDisk, FileDisks
-from clientd.disk.nbd import address
-from clientd.disk.nbd.address import Address
 from clientd.disk.nbd.disk import NbdDisk
-from clientd.errors import DiskError, UsageError
+from clientd.errors import DiskError, printable
 
 _FILES = FileDisks()
 
@@ -44,5 +43,5 @@ class SystemDisks:
 def _address(name: str) -> Address:
     try:
         return address.parse(name)
-    except UsageError as error:
-        raise DiskError(name, "opening", None, str(error)) from None
+    except address.Impossible as error:
+        raise DiskError(name, "opening", None, printable(str(error))) from None

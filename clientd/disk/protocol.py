@@ -17,15 +17,15 @@ class Pending(Protocol):
 class Lane(Protocol):
     """One worker's own way to a disk: for one thread at a time, with several requests under way at once.
 
-    Requests complete in any order; each view is the lane's until its request has completed. After a DiskError
-    that is `passing` the lane may be broken: everything begun on it must be waited for, and fails; then
+    Requests complete in any order. A view that is read into is the lane's until its request has completed; one
+    that is written is the caller's again when `write` returns: what fails is read anew. After a DiskError that
+    is `passing` the lane may be broken: everything begun on it must be waited for, and fails; then
     `restore` makes it usable again, if that is possible without losing what has completed: a target that was
     lost is only brought back by `Disk.renew`.
     """
 
-    @property
-    def depth(self) -> int:
-        """Requests that are worth having under way at once, 1 where each completes as it begins."""
+    def room(self, requests: int, size: int) -> bool:
+        """Whether another request is worth beginning while so many, with so many bytes of data, are under way."""
         ...
 
     def read(self, offset: int, view: memoryview) -> Pending:
@@ -89,6 +89,11 @@ class Disk(Protocol):
     @property
     def request(self) -> int:
         """Bytes of a request that suit the server behind it best; 0 without one."""
+        ...
+
+    @property
+    def far(self) -> bool:
+        """The server behind it takes its time to answer: several requests have to be under way."""
         ...
 
     @property

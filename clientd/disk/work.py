@@ -8,19 +8,21 @@ import threading
 from collections.abc import Iterator
 
 from clientd.core.plan import Chunk
+from clientd.disk.digest import Digests
 from clientd.disk.pace import Pace
-from clientd.errors import DiskError
+from clientd.errors import Difference, DiskError
 
 
 class Work:
     """`error` is the first failure; it stops the other workers at their next chunk. `stop` does the same from
-    outside. `target_lost` says that the error is a target's connection, which may have taken data along.
+    outside. A difference goes before any other failure, and that of the lowest offset before all. `target_lost`
+    says that the error is a target's connection, which may have taken data along.
 
-    `digests`, where they are wanted, are those of the data chunks that were read, by offset. `done` are the bytes
-    of all complete chunks.
+    `digests`, where they are wanted, are those of the data chunks that were read. `done` are the bytes of all
+    complete chunks.
     """
 
-    def __init__(self, chunks: Iterator[Chunk], pace: Pace, *, digests: dict[int, bytes] | None = None) -> None:
+    def __init__(self, chunks: Iterator[Chunk], pace: Pace, *, digests: Digests | None = None) -> None:
         self.error: DiskError | None = None
         self.target_lost = False
         self.digests = digests
@@ -31,7 +33,7 @@ class Work:
         self._pace = pace
         self._lock = threading.Lock()
         self._open: set[int] = set()
-        self._reached = 0
+        self._last = Chunk(0, 0)
 
     def stop(self) -> None:
         """No worker takes another chunk; one that waits for the pace wakes at once. From any thread."""
@@ -44,6 +46,18 @@ class Work:
                 self.error, self.target_lost = error, target_lost
         self.stop()
 
+    def differ(self, difference: Difference) -> None:
+        """Of a chunk that a worker has compared.
+
+        Those before it are taken already, and their workers finish them, for the lowest one is to be told; no
+        other is taken.
+        """
+        with self._lock:
+            known = self.error.offset if isinstance(self.error, Difference) else None
+            if known is None or difference.offset < known:
+                self.error, self.target_lost = difference, False
+            self._chunks = iter(())
+
     def take(self) -> Chunk | None:
         """The next chunk, when the pace allows it; None where there is none, or no more is to be done."""
         if self.stopped.is_set():
@@ -53,7 +67,7 @@ class Work:
             if chunk is None:
                 return None
             self._open.add(chunk.offset)
-            self._reached = chunk.offset + chunk.length
+            self._last = chunk
         if self.paced and not chunk.zero and not self._pace.take(chunk.length, self.stopped):
             return None
         return chunk
@@ -68,4 +82,4 @@ class Work:
     def mark(self) -> int:
         """The offset before which everything of the plan is complete."""
         with self._lock:
-            return min(self._open, default=self._reached)
+            return min(self._open, default=self._last.end)

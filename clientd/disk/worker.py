@@ -2,24 +2,29 @@
 
         take a chunk -> read -> find zeros -> write or zero -> count
                         ~~~~                  ~~~~~~~~~~~~~
-                        up to `depth` of each are under way at once, as the lanes find it worth
+                        several of each are under way at once, as the lanes find it worth
 
 A chunk is counted only after all its writes have completed. One that fails for a passing reason is read and
 written again, on a new connection where the old one is lost, after pauses.
 """
 
+import math
+import sys
 from collections import deque
 from contextlib import closing, suppress
 
 from clientd.config import CopySettings
 from clientd.core import zeros
-from clientd.core.plan import Chunk
-from clientd.disk.digest import digest
+from clientd.disk.direct import DONE
 from clientd.disk.pace import monotonic
-from clientd.disk.protocol import Disk, Lane, Pending
+from clientd.disk.protocol import Disk, Lane
+from clientd.disk.slot import NONE, Buffer, Slot
 from clientd.disk.tally import WorkerTally
 from clientd.disk.work import Work
 from clientd.errors import DiskError
+
+_HOLE = 1024 * 1024
+"""Bytes of data that a hole under way counts as: it carries none, but may be as much work as writing its zeros."""
 
 
 class TargetLost(Exception):
@@ -30,43 +35,24 @@ class TargetLost(Exception):
         self.error = error
 
 
-def run(work: Work, source: Disk, target: Disk, tally: WorkerTally, settings: CopySettings, largest: int) -> None:
-    """One worker's life, in a thread of its own. Returns at the last chunk, at a stop, at a disk's error.
-
-    `largest` bounds the chunks' lengths.
-    """
+def run(work: Work, source: Disk, target: Disk, tally: WorkerTally, settings: CopySettings) -> None:
+    """One worker's life, in a thread of its own. Returns at the last chunk, at a stop, at a disk's error."""
     try:
         with closing(source.lane()) as reading, closing(target.lane()) as writing:
-            _Worker(work, source, target, reading, writing, tally, settings, largest).run()
+            _Worker(work, source, target, reading, writing, tally, settings).run()
     except TargetLost as lost:
         work.fail(lost.error, target_lost=True)
     except DiskError as error:
         work.fail(error)
 
 
-class _Slot:
-    """A buffer, and the chunk that is in it: read, then written."""
-
-    __slots__ = ("buffer", "chunk", "examined", "reading", "tries", "view", "writing")
-
-    def __init__(self, largest: int) -> None:
-        self.buffer = bytearray(largest)
-        self.view = memoryview(self.buffer)
-        self.reading: Pending | None = None
-        self.writing: list[Pending] = []
-        self.begin(Chunk(0, 0))
-
-    def begin(self, chunk: Chunk) -> None:
-        self.chunk = chunk
-        self.tries = 0
-        self.examined = False
-
-
 class _Worker:
-    """`_filling` are being read, `_emptying` written, `_zeroing` made to read as zeros, each in order of offset;
-    `_again` wait for another try.
+    """`_filling` are being read (`_to_read` bytes), `_emptying` written (`_to_write`), `_zeroing` made to read as
+    zeros, each in order of offset; `_again` wait for another try.
 
-    `_at` is what was worked at last: what an error is about.
+    `_free` have no chunk. `_buffers` are those that nothing is in, the one used last on top: what is read next
+    comes to where the caches still are. `_at` is what was worked at last: what an error is about. `_since` is when
+    the time began that is to be counted next: waiting for the pace is not.
     """
 
     def __init__(
@@ -78,23 +64,26 @@ class _Worker:
         writing: Lane,
         tally: WorkerTally,
         settings: CopySettings,
-        largest: int,
     ) -> None:
         self._work = work
         self._source, self._target = source, target
         self._reading, self._writing = reading, writing
         self._tally = tally
         self._pauses = settings.pauses
-        self._largest = largest
-        self._least = settings.smallest_hole if target.fresh else settings.smallest_zeroing
-        self._zero_in_part = target.block <= zeros.PAGE
+        self._paced = work.paced
+        self._room = _one_at_a_time if work.paced else reading.room
+        self._fresh = target.fresh
+        self._least = _least(target, settings)
         self._trail = _Trail(target, settings.writeback)
-        self._free: list[_Slot] = []
-        self._filling: deque[_Slot] = deque()
-        self._emptying: deque[_Slot] = deque()
-        self._zeroing: deque[_Slot] = deque()
-        self._again: deque[_Slot] = deque()
-        self._at = _Slot(0)
+        self._free: list[Slot] = []
+        self._buffers: list[Buffer] = []
+        self._filling: deque[Slot] = deque()
+        self._emptying: deque[Slot] = deque()
+        self._zeroing: deque[Slot] = deque()
+        self._again: deque[Slot] = deque()
+        self._to_read = self._to_write = 0
+        self._at = Slot()
+        self._since = 0.0
 
     def run(self) -> None:
         """Until nothing is left to do. Raises DiskError and TargetLost; then nothing is under way any more."""
@@ -111,86 +100,85 @@ class _Worker:
     def _flow(self) -> None:
         """The time goes to the source until a chunk has come, and to the target from then on."""
         filling, emptying, zeroing, tally = self._filling, self._emptying, self._zeroing, self._tally
+        self._since = monotonic()
         while True:
-            began = 0.0
-            while len(filling) < self._depth() and (slot := self._next()) is not None:
-                began = began or monotonic()
+            while self._room(len(filling), self._to_read) and (slot := self._next()) is not None:
                 if slot.chunk.zero:
                     self._zero(slot)
                 else:
                     self._fill(slot)
-            began = began or monotonic()
             if filling:
-                self._filled(filling[0])
+                slot = filling[0]
+                self._filled(slot)
                 read = monotonic()
-                tally.reading += read - began
-                self._write(filling.popleft())
-                while len(emptying) >= self._writing.depth:
+                tally.reading += read - self._since
+                self._since = read
+                filling.popleft()
+                self._to_read -= slot.chunk.length
+                self._write(slot)
+                while not self._writing.room(len(emptying), self._to_write):
                     self._emptied(emptying)
-                tally.writing += monotonic() - read
             elif emptying or zeroing:
                 self._emptied(emptying or zeroing)
-                tally.writing += monotonic() - began
             else:
                 return
+            written = monotonic()
+            tally.writing += written - self._since
+            self._since = written
 
-    def _depth(self) -> int:
-        return 1 if self._work.paced else self._reading.depth
-
-    def _next(self) -> _Slot | None:
+    def _next(self) -> Slot | None:
         if self._again:
             return self._again.popleft()
         chunk = self._work.take()
         if chunk is None:
             return None
-        slot = self._free.pop() if self._free and not chunk.zero else _Slot(0 if chunk.zero else self._largest)
+        if self._paced:
+            self._since = monotonic()
+        slot = self._free.pop() if self._free else Slot()
         slot.begin(chunk)
         return slot
 
-    def _fill(self, slot: _Slot) -> None:
+    def _fill(self, slot: Slot) -> None:
         self._at = slot
         self._filling.append(slot)
         chunk = slot.chunk
-        slot.reading = self._reading.read(chunk.offset, slot.view[: chunk.length])
+        self._to_read += chunk.length
+        slot.buffer = buffer = self._buffers.pop() if self._buffers else Buffer()
+        slot.reading = self._reading.read(chunk.offset, buffer.fit(chunk.length))
 
-    def _zero(self, slot: _Slot) -> None:
+    def _zero(self, slot: Slot) -> None:
         """Begins to zero it, beside what is read and written, but not far ahead of that."""
         self._at = slot
         self._zeroing.append(slot)
         slot.writing.append(self._writing.zero(slot.chunk.offset, slot.chunk.length))
-        if len(self._zeroing) > self._writing.depth:
+        if not self._writing.room(len(self._zeroing), len(self._zeroing) * _HOLE):
             self._emptied(self._zeroing)
 
-    def _filled(self, slot: _Slot) -> None:
+    def _filled(self, slot: Slot) -> None:
         """Waits for what is read."""
         self._at = slot
-        pending, slot.reading = slot.reading, None
-        if pending is not None:
-            pending.wait()
-            if not slot.examined:
-                slot.examined = True
-                self._tally.examined += slot.chunk.counted
+        pending, slot.reading = slot.reading, DONE
+        pending.wait()
+        if not slot.examined:
+            slot.examined = True
+            self._tally.examined += slot.chunk.counted
 
-    def _write(self, slot: _Slot) -> None:
-        """Begins to write it."""
+    def _write(self, slot: Slot) -> None:
+        """Begins to write it; its buffer is free then."""
         self._emptying.append(slot)
-        chunk, view, lane = slot.chunk, slot.view, self._writing
+        chunk, data, lane = slot.chunk, slot.buffer.data, self._writing
+        self._to_write += chunk.length
         if self._work.digests is not None:
-            self._work.digests[chunk.offset] = digest(view[: chunk.length])
-        for run in self._runs(slot):
-            offset, length = chunk.offset + run.start, run.stop - run.start
+            self._work.digests.keep(chunk.number, data)
+        for run in zeros.runs(slot.buffer.room, data, self._least):
             if not run.zero:
-                slot.writing.append(lane.write(offset, view[run.start : run.stop]))
-            elif not self._target.fresh:
-                slot.writing.append(lane.zero(offset, length))
+                slot.writing.append(lane.write(chunk.offset + run.start, data[run.start : run.stop]))
+            elif not self._fresh:
+                slot.writing.append(lane.zero(chunk.offset + run.start, run.stop - run.start))
+        self._buffers.append(slot.buffer)
+        slot.buffer = NONE
 
-    def _runs(self, slot: _Slot) -> list[zeros.Run]:
-        length = slot.chunk.length
-        if self._zero_in_part:
-            return zeros.runs(slot.buffer, length, self._least)
-        return [zeros.Run(0, length, zero=zeros.is_zero(slot.view[:length]))]
-
-    def _emptied(self, queue: deque[_Slot]) -> None:
+    def _emptied(self, queue: deque[Slot]) -> None:
         """Waits for the first one's writes, and counts it."""
         self._at = slot = queue[0]
         while slot.writing:
@@ -200,11 +188,11 @@ class _Worker:
         if chunk.zero:
             self._tally.examined += chunk.counted
         else:
+            self._to_write -= chunk.length
             self._trail.wrote(chunk.offset, chunk.length)
+        self._free.append(slot)
         self._work.complete(chunk)
         self._tally.copied += chunk.counted
-        if slot.buffer:
-            self._free.append(slot)
 
     def _recover(self, error: DiskError) -> None:
         """Returns when what was under way can be begun again. Raises the error where that is of no use."""
@@ -228,20 +216,35 @@ class _Worker:
                 self._again.extendleft(reversed(slots))
                 return
 
-    def _settle(self) -> list[_Slot]:
+    def _settle(self) -> list[Slot]:
         """Waits for all that is under way, whatever comes of it; returns what was, in order of offset."""
         queues = (self._zeroing, self._emptying, self._filling)
         slots = sorted((slot for queue in queues for slot in queue), key=lambda slot: slot.chunk.offset)
         for queue in queues:
             queue.clear()
+        self._to_read = self._to_write = 0
         for slot in slots:
-            pendings = [slot.reading, *slot.writing] if slot.reading is not None else slot.writing
-            for pending in pendings:
+            for pending in (slot.reading, *slot.writing):
                 with suppress(DiskError):
                     pending.wait()
-            slot.reading = None
+            if slot.buffer is not NONE:
+                self._buffers.append(slot.buffer)
+                slot.buffer = NONE
+            slot.reading = DONE
             slot.writing = []
         return slots
+
+
+def _one_at_a_time(requests: int, size: int) -> bool:
+    """Room under a rate limit: what is read ahead would have passed it too early."""
+    return not requests
+
+
+def _least(target: Disk, settings: CopySettings) -> int:
+    """Shortest run of zeros in data that is made to read as zeros: a whole chunk where a page is too short."""
+    if target.block > zeros.PAGE:
+        return sys.maxsize
+    return settings.smallest_hole if target.fresh else settings.smallest_zeroing
 
 
 class _Trail:
@@ -253,14 +256,14 @@ class _Trail:
 
     def __init__(self, target: Disk, most: int) -> None:
         self._target = target
-        self._most = most
+        self._most = most or math.inf
         self._begin = 0
         self._written = 0
 
     def wrote(self, offset: int, length: int) -> None:
         if not self._written:
             self._begin = offset
-        self._written += length
-        if self._most and self._written >= self._most:
+        self._written = written = self._written + length
+        if written >= self._most:
             self._target.settle(self._begin, offset + length - self._begin)
             self._written = 0

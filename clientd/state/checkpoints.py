@@ -72,6 +72,43 @@ class SqliteCheckpoints:
         if len(body) > _BYTES:
             log.warning("a checkpoint is too large to be kept", job_id=self._job_id, disk=index, bytes=len(body))
             return
+        self._run(self._saving(index, body), None)
+
+    def revoke(self, index: int, instead: Checkpoint | None = None) -> None:
+        """Where the file cannot be written it is removed, and every job's checkpoints with it."""
+        if instead is not None:
+            self._surely(self._saving(index, codec.encode(instead)))
+        else:
+            self._surely(
+                lambda db: (
+                    db.execute(
+                        "DELETE FROM checkpoints WHERE job_id = ? AND disk = ?", (self._job_id, index)
+                    ).rowcount
+                )
+            )
+
+    def clear(self) -> None:
+        """Of this job only, where the file can be written; else as `revoke`."""
+        try:
+            self._surely(
+                lambda db: db.execute("DELETE FROM checkpoints WHERE job_id = ?", (self._job_id,)).rowcount
+            )
+        except SpoolUnavailable as error:
+            if not self._trouble:
+                log.warning("the checkpoints of a job that is complete stay", error=str(error))
+
+    def __enter__(self) -> "SqliteCheckpoints":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leaves the file to a thread that hangs in it."""
+        if self._alone.acquire(blocking=False):
+            self._database.close()
+            self._alone.release()
+
+    def _saving(self, index: int, body: bytes) -> Callable[[sqlite3.Connection], None]:
         saved = self._environment.moment().wall
 
         def work(db: sqlite3.Connection) -> None:
@@ -85,25 +122,21 @@ class SqliteCheckpoints:
                 (_ROWS - 1,),
             )
 
-        self._run(work, None)
+        return work
 
-    def clear(self) -> None:
-        """Of this job only."""
-        self._run(
-            lambda db: db.execute("DELETE FROM checkpoints WHERE job_id = ?", (self._job_id,)).rowcount,
-            0,
-        )
-
-    def __enter__(self) -> "SqliteCheckpoints":
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leaves the file to a thread that hangs in it."""
-        if self._alone.acquire(blocking=False):
-            self._database.close()
-            self._alone.release()
+    def _surely(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        """Raises SpoolUnavailable where neither the work can be done nor the file be removed."""
+        with self._alone:
+            try:
+                self._database.run(work)
+                return
+            except SpoolUnavailable as error:
+                trouble = error
+            try:
+                self._database.remove()
+            except OSError:
+                raise trouble from None
+            log.warning("checkpoints cannot be written, those of all jobs are removed", error=str(trouble))
 
     def _run(self, work: Callable[[sqlite3.Connection], T], otherwise: T) -> T:
         with self._alone:

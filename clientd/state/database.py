@@ -88,6 +88,17 @@ class Database:
                 break
         raise SpoolUnavailable(f"{self._path}: {why}")
 
+    def remove(self) -> None:
+        """Takes the file away with all that is in it, where it can no longer be written. Raises OSError.
+
+        Others who have it open notice, and begin a new one.
+        """
+        self.close()
+        with _alone(self._path.parent):
+            for companion in ("-wal", "-shm", ""):
+                Path(f"{self._path}{companion}").unlink(missing_ok=True)
+            _sync(self._path.parent)
+
     def close(self) -> None:
         """Raises nothing; the next call opens it again."""
         if self._connection is not None:

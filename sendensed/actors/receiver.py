@@ -1,9 +1,10 @@
 """Receiver: takes an update at the door, hands it to the writer, and waits until it is committed."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import trio
+from msgspec.structs import replace
 
 from schemas import batch, telemetry, usual
 from schemas.fault import Invalid
@@ -13,17 +14,28 @@ from sendensed.actors.hearing import Hearing
 from sendensed.actors.lag import Lag
 from sendensed.core.answer import Answer, Refusal
 from sendensed.core.batch import Cancel, Post
-from sendensed.core.rate import Bucket, Rate, draw
+from sendensed.core.rate import Gate, Rate
 from sendensed.intake import Intake
 from sendensed.receipt import Call, Receipt
 
+_HELD_BACK = 0.5
+"""Seconds until a sender is told that it was not even read: it has one connection, or a few, and waits for its
+answers, so that a flood of refusals takes little of the time that commits need (what others call a tarpit)."""
 FULL = Refusal(503, "queue_full", "the hub has more to commit than it can hold; send the newest state again later")
 SLOW = Refusal(503, "not_committed_in_time", "the commit takes too long; send the newest state again later")
 DRAINING = Refusal(503, "draining", "the hub is stopping; send the newest state again later")
-BEHIND = Refusal(503, "behind", "the hub is behind with its work; send the newest state again later")
+BEHIND = Refusal(
+    503, "behind", "the hub is behind with its work; send the newest state again later", pause=_HELD_BACK
+)
+FLOODED = replace(FULL, pause=_HELD_BACK)
 
 _ENDS = (b"completed", b"failed", b"cancelled")
 """What a body holds that tells the end of a job: it is read even when the loop is behind."""
+_BUSY = 0.02
+"""Seconds by which the loop of a hub is behind that is busy with requests, not waiting for its database. Then a
+full queue is a flood, and nothing but ends is read; else what finds the queue full is read, as it may conflate."""
+_FLOOD = 3.0
+"""Seconds for which a flood is believed in: what is not read leaves the loop time, and that looks like calm."""
 _LOOK = 0.25
 """Seconds between two looks for those who have waited too long; an answer may be that much later."""
 
@@ -50,9 +62,10 @@ class Receiver:
         self._pace = pace
         self._longest_lag = lag
         self._lag = Lag()
-        self._buckets: dict[str, Bucket] = {}
+        self._gates: dict[str, Gate] = {}
         self._hearing = hearing
         self._deadline = deadline
+        self._flooded_until = -math.inf
         self._waiting: dict[Receipt | Call, float] = {}
         self._draining = trio.Event()
 
@@ -78,6 +91,7 @@ class Receiver:
                         await self._draining.wait()
                 late = trio.current_time() - self._deadline
                 for receipt in [one for one, since in self._waiting.items() if since <= late]:
+                    self._hearing.refused += 1
                     receipt.settle(SLOW)
             nursery.cancel_scope.cancel()
 
@@ -92,7 +106,7 @@ class Receiver:
         contract, before anything is queued. A full queue, a stopping hub and a commit that takes too long are
         refusals; in the last case the update may still be committed: the sender's next try is then a duplicate.
         """
-        if refusal := self._shed(content, appliance, 1):
+        if refusal := self._shed(content) or self._meter(appliance, (job_id,)):
             return refusal
         update = telemetry.parse(job_type, job_id, content)
         receipt = Receipt()
@@ -105,7 +119,7 @@ class Receiver:
 
         `job_type` and `job_id` are known to be ones.
         """
-        if refusal := self._shed(content, appliance, 1):
+        if refusal := self._shed(content) or self._meter(appliance, (job_id,)):
             tell(refusal)
             return
         update = usual.parse(job_type, job_id, content)
@@ -122,10 +136,11 @@ class Receiver:
 
         Raises schemas.fault.Invalid where the whole is no batch. A row that is none hurts no other.
         """
-        if refusal := self._shed(content, appliance, 0):
+        if refusal := self._shed(content):
             return refusal
         rows = batch.parse(content)
-        if refusal := self._meter(appliance, len(rows)):
+        ids = [row.update.job_id for row in rows if isinstance(row.update, Telemetry)]
+        if refusal := self._meter(appliance, ids):
             return refusal
         told: list[Answer | Invalid | Receipt] = []
         for row in rows:
@@ -148,29 +163,50 @@ class Receiver:
         self._waiting[receipt] = trio.current_time()
         return await self._answer(receipt)
 
-    def _shed(self, content: bytes, appliance: str, count: int) -> Refusal | None:
-        """The refusal of what is not even read: the loop is behind, or the appliance too fast."""
-        if self._lag.seconds > self._longest_lag and not any(end in content for end in _ENDS):
-            return BEHIND
-        return self._meter(appliance, count)
+    def _shed(self, content: bytes) -> Refusal | None:
+        """The refusal of what is not even read: the loop is behind, or the queue full.
 
-    def _meter(self, appliance: str, count: int) -> Refusal | None:
+        To read what will be refused takes the time of what would be committed: under a flood, all of it.
+        """
+        is_behind = self._lag.seconds > self._longest_lag
+        if (is_behind or self._is_flooded()) and not any(end in content for end in _ENDS):
+            self._hearing.refused += content.count(b'"job_id"') or 1
+            return BEHIND if is_behind else FLOODED
+        return None
+
+    def _is_flooded(self) -> bool:
+        """Whether the queue is full because too much comes in, and not because the database takes nothing."""
+        if not self._intake.is_full:
+            return False
+        now = trio.current_time()
+        if self._lag.seconds > _BUSY:
+            self._flooded_until = now + _FLOOD
+        return now < self._flooded_until
+
+    def _meter(self, appliance: str, ids: Sequence[str]) -> Refusal | None:
+        """The refusal of updates of these jobs where their appliance is too fast."""
         if not appliance or self._pace is None:
             return None
-        bucket = self._buckets.get(appliance)
-        self._buckets[appliance], wait = draw(bucket, self._pace, count, trio.current_time())
+        gate = self._gates.get(appliance)
+        if gate is None:
+            gate = self._gates[appliance] = Gate(self._pace)
+        wait = gate.wait(ids, trio.current_time())
         if wait is None:
             return None
         said = f"'{appliance}' sends more than {self._pace.steady:g} updates a second; send the newest state later"
         return Refusal(429, "too_fast", said, retry_after=wait)
 
     def _offer(self, update: Telemetry, receipt: Receipt | Call, size: int, appliance: str) -> Refusal | None:
+        now = trio.current_time()
+        at = self._hearing.clock.at(now)
         try:
-            if not self._intake.offer(Post(update, self._hearing.clock.now(), receipt, appliance), size):
+            if not self._intake.offer(Post(update.job_id, update, at, receipt, appliance), size):
+                self._hearing.refused += 1
                 return FULL
         except trio.ClosedResourceError:
             return DRAINING
-        self._waiting[receipt] = trio.current_time()
+        self._hearing.taken += 1
+        self._waiting[receipt] = now
         return None
 
     async def _answer(self, receipt: Receipt) -> Answer:

@@ -27,13 +27,15 @@ log = structlog.get_logger()
 AWAY = Refusal(503, "database_away", "the hub cannot commit now; send the newest state again later")
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 1.0
 """Seconds between two tries while the database is away or other hubs are faster."""
-
-
-_LANES = 4
-"""Batches under way at once: some commit while the next is merged and sent. Two leave the hub waiting for a fifth
-of its time, six make the batches small."""
+_LANES = 3
+"""Batches under way at once: some commit while the next is merged and sent. Two leave the hub waiting, four make
+the batches small."""
 _NEWEST = 0.1
 """Weight of the newest batch in the usual size of one."""
+
+
+_Attempt = tuple[batch.Plan, float]
+"""A plan that was sent to the store, and when, by trio's time."""
 
 
 class Writer:
@@ -97,13 +99,13 @@ class Writer:
             before = 0
             while True:
                 self._held.extend(self._more(inbox, self._settings.writer.batch - len(self._held)))
-                taken, held = self._parted()
+                taken, held, ids = self._parted()
                 if before < len(taken) < self._usual:
                     before = len(taken)
                     await trio.lowlevel.checkpoint()
                 elif taken:
                     self._held = held
-                    self._busy |= _ids(taken)
+                    self._busy |= ids
                     self._usual += _NEWEST * (len(taken) - self._usual)
                     return taken
                 elif self._held:
@@ -115,14 +117,17 @@ class Writer:
                     except trio.EndOfChannel:
                         return []
 
-    def _parted(self) -> tuple[list[batch.Intent | Beat], list[batch.Intent | Beat]]:
-        """Of those held back, the ones whose job no other lane is busy with, and the others."""
+    def _parted(self) -> tuple[list[batch.Intent | Beat], list[batch.Intent | Beat], set[str]]:
+        """Of those held back, those whose job no other lane is busy with; the others; the jobs of the first."""
+        ids = _ids(self._held)
+        if ids.isdisjoint(self._busy):
+            return self._held, [], ids
         taken: list[batch.Intent | Beat] = []
         held: list[batch.Intent | Beat] = []
         for one in self._held:
             is_free = isinstance(one, Beat) or one.job_id not in self._busy
             (taken if is_free else held).append(one)
-        return taken, held
+        return taken, held, ids - self._busy
 
     def _more(self, inbox: Inbox, most: int) -> Iterable[batch.Intent | Beat]:
         for _ in range(most):
@@ -146,9 +151,10 @@ class Writer:
         hearing, limits = self._hearing, self._settings.reaper.health
         if trio.current_time() - self._failed_at <= limits.gap:
             return
-        before, at = hearing.health, trio.current_time()
+        before, at, refused = hearing.health, trio.current_time(), hearing.is_refusing
+        restart = hearing.refuses() or not hearing.is_ready
         try:
-            pulse = await self._store.beat(hearing.hub, limits.gap, restart=not hearing.is_ready)
+            pulse = await self._store.beat(hearing.hub, limits.gap, restart=restart)
             step = hearing.clock.sync(pulse.now)
             if abs(step) > limits.step:
                 pulse = await self._store.beat(hearing.hub, limits.gap, restart=True)
@@ -157,13 +163,14 @@ class Writer:
             return
         hearing.take(pulse, at)
         hearing.gauges.database.add(at, (trio.current_time() - at,))
-        if hearing.health.healthy_since != before.healthy_since:
-            log.warning("hearing was broken, every job gets its grace", gap=at - before.beat_at, step=step)
+        if hearing.health.healthy_since != before.healthy_since and not refused:
+            why = "telemetry is refused" if hearing.is_refusing else "hearing was broken"
+            log.warning(f"{why}, every job gets its grace", gap=at - before.beat_at, step=step)
 
     async def _write(self, intents: Sequence[batch.Intent]) -> None:
         """Writes until every intent is saved or refused, or patience with the store ends."""
         pause = _FIRST_PAUSE
-        attempted: dict[str, batch.Plan] = {}
+        attempted: dict[str, _Attempt] = {}
         with trio.move_on_after(self._settings.writer.patience):
             while intents:
                 try:
@@ -182,27 +189,30 @@ class Writer:
                 if not isinstance(intent, batch.Silence):
                     intent.receipt.settle(AWAY)
 
-    async def _try(self, intents: Sequence[batch.Intent], attempted: dict[str, batch.Plan]) -> list[batch.Intent]:
+    async def _try(self, intents: Sequence[batch.Intent], attempted: dict[str, _Attempt]) -> list[batch.Intent]:
         """One transaction; returns the intents whose rows somebody else changed meanwhile.
 
-        `attempted` holds the plans of a transaction whose outcome is unknown. Those that had landed are
-        answered as planned; the others are merged again.
+        `attempted` holds the plans of a transaction whose outcome is unknown, and when it began. Those that had
+        landed are measured and answered as planned; the others are merged again.
         """
         jobs = await self._jobs({intent.job_id for intent in intents})
-        landed = {job_id for job_id, plan in attempted.items() if jobs.get(job_id) == plan.stored}
-        self._settle([attempted[job_id] for job_id in landed], landed)
+        landed = {job_id for job_id, (plan, _) in attempted.items() if jobs.get(job_id) == plan.stored}
+        if landed:
+            found = [attempted[job_id][0] for job_id in landed]
+            self._hearing.measure(found, landed, min(began for _, began in attempted.values()))
+            self._settle(found, landed)
         attempted.clear()
         intents = [intent for intent in intents if intent.job_id not in landed]
         plans = list(batch.plan(intents, jobs, self._hearing.judge()).values())
         await self._environment.failpoint("writer.merged")
         changes = [plan for plan in plans if plan.is_change]
-        attempted.update({plan.intents[0].job_id: plan for plan in changes})
         began = trio.current_time()
+        attempted.update({plan.intents[0].job_id: (plan, began) for plan in changes})
         saved = await self._save(changes)
         attempted.clear()
-        if saved:
+        if saved or landed:
             self._failed_at = -math.inf
-            self._measure(plans, saved, began)
+        self._hearing.measure(plans, saved, began)
         await self._environment.failpoint("writer.committed")
         return self._settle(plans, saved)
 
@@ -237,23 +247,6 @@ class Writer:
             log.error("the store refuses a row", job_id=plans[0].intents[0].job_id, reason=str(error))
             plans[0].refuse(Refusal(400, "unstorable", "the update holds a value that cannot be stored"))
             return set()
-
-    def _measure(self, plans: list[batch.Plan], saved: set[str], began: float) -> None:
-        gauges, at, now = self._hearing.gauges, trio.current_time(), self._hearing.clock.now()
-        delays = [
-            (now - intent.at).total_seconds()
-            for plan in plans
-            for intent in plan.intents
-            if isinstance(intent, batch.Post)
-        ]
-        gauges.committed(at, len(saved), at - began, delays)
-        for plan in plans:
-            if plan.job is None or plan.job.id not in saved:
-                continue
-            gauges.changed(plan.before, plan.job, plan.events)
-            for intent in plan.intents:
-                if isinstance(intent, batch.Post):
-                    self._hearing.appliances.heard(plan.job.appliance, intent.update, intent.at)
 
     def _settle(self, plans: list[batch.Plan], saved: set[str]) -> list[batch.Intent]:
         again: list[batch.Intent] = []

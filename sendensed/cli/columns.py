@@ -1,17 +1,28 @@
 """Columns: what the tables of jobs, machines, appliances and events show."""
 
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from schemas.job import DiskView, EventView, JobView
-from schemas.reading import ApplianceView, MachineView
 from sendensed.cli import words
 from sendensed.cli.output import Column, Kind
+
+if TYPE_CHECKING:
+    from schemas.reading import ApplianceView, MachineView
 
 
 def _duration(job: JobView) -> float | None:
     if job.completed_at is None or job.started_at is None:
         return None
     return (job.completed_at - job.started_at).total_seconds()
+
+
+def _finish(job: JobView) -> datetime | None:
+    if job.last_telemetry_at is None or job.eta_high_seconds is None:
+        return None
+    return job.last_telemetry_at + timedelta(seconds=job.eta_high_seconds)
 
 
 def _size(count: int | None) -> str:
@@ -52,7 +63,7 @@ JOBS: Kind[JobView] = Kind(
             right=True,
         ),
         Column("LEFT", lambda job, now: words.time_left(job), lambda job: job.eta_seconds, right=True),
-        Column("FINISH", words.finish, wide=True),
+        Column("FINISH", words.finish, _finish, wide=True),
         Column(
             "HEARD",
             lambda job, now: words.age(job.last_telemetry_at, now),
@@ -92,12 +103,12 @@ JOBS: Kind[JobView] = Kind(
         ),
         Column("DURATION", lambda job, now: words.took(job), _duration, True, falling=True, right=True),
         Column("ID", lambda job, now: words.plain(job.id), lambda job: job.id),
-        Column("ERROR", lambda job, now: words.error(job), wide=True),
+        Column("ERROR", lambda job, now: words.error(job), lambda job: job.error_message or None, wide=True),
     ),
     lambda job: words.plain(job.id),
 )
 
-MACHINES: Kind[MachineView] = Kind(
+MACHINES: "Kind[MachineView]" = Kind(
     (
         Column("MACHINE", lambda one, now: words.plain(one.name), lambda one: one.name),
         Column("RUNS", lambda one, now: str(one.runs), lambda one: one.runs, falling=True, right=True),
@@ -147,7 +158,7 @@ MACHINES: Kind[MachineView] = Kind(
     lambda one: words.plain(one.name),
 )
 
-APPLIANCES: Kind[ApplianceView] = Kind(
+APPLIANCES: "Kind[ApplianceView]" = Kind(
     (
         Column("APPLIANCE", lambda one, now: words.plain(one.name), lambda one: one.name),
         Column("VERSION", lambda one, now: words.plain(one.version), lambda one: one.version),
@@ -214,7 +225,7 @@ EVENTS: Kind[Told] = Kind(
         ),
         Column("ATTEMPT", lambda one, now: str(one.attempt), lambda one: one.attempt, wide=True, right=True),
         Column("JOB", lambda one, now: words.plain(one.job_id), lambda one: one.job_id),
-        Column("DETAIL", lambda one, now: words.plain(one.detail)),
+        Column("DETAIL", lambda one, now: words.plain(one.detail), lambda one: one.detail),
     ),
     lambda one: words.plain(one.job_id),
 )

@@ -4,7 +4,6 @@ import argparse
 import os
 import sys
 from contextlib import suppress
-from pathlib import Path
 
 from schemas import bundle
 from sendensed.cli import hub, output, words
@@ -25,17 +24,19 @@ def run(options: argparse.Namespace) -> int:
     if options.file is None:
         sys.stdout.buffer.write(content)
         return 0
-    path = Path(options.file)
+    path = options.file
     try:
-        with path.open("xb") as file:
+        with open(path, "xb") as file:
             try:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             except OSError:
                 with suppress(OSError):
-                    path.unlink()
+                    os.unlink(path)
                 raise
+    except FileExistsError:
+        raise SendensedError(f"{path} is there already, and stays as it is; name a new file with --file") from None
     except OSError as error:
         raise SendensedError(
             f"the bundle cannot be written to {path}: {error.strerror}; name a new file where there is room"

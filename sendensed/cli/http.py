@@ -7,10 +7,9 @@ little: one answer to one request, its length told, in chunks, or until the end.
 import socket
 from types import TracebackType
 from typing import IO, NamedTuple, Self
-from urllib.parse import SplitResult, urlsplit
 
 from schemas import __version__
-from sendensed.errors import ConfigError
+from sendensed.cli.address import Address
 
 MOST = 2**28
 """Largest body taken, in bytes: a page of a thousand jobs with all their disks is a tenth of it."""
@@ -26,48 +25,6 @@ class Answer(NamedTuple):
     status: int
     body: bytes
     date: str
-
-
-class Address(NamedTuple):
-    """A hub's URL in parts; `path` is its prefix behind a proxy, without a slash at its end."""
-
-    host: str
-    port: int
-    path: str
-    secure: bool
-    name: str
-    """What the Host field says."""
-
-
-def address_of(url: str) -> Address:
-    """The parts of `http://HOST[:PORT][/PREFIX]`. Raises ConfigError for anything else."""
-    parts = _split(url)
-    if (
-        parts is None
-        or parts.scheme not in ("http", "https")
-        or not parts.hostname
-        or "@" in parts.netloc
-        or not url.isascii()
-        or not url.isprintable()
-        or " " in url
-    ):
-        raise ConfigError(
-            f"'{url}' is no address of a hub: give one like http://127.0.0.1:8082 or https://hub.example with "
-            "--hub or SENDENSE_HUB"
-        )
-    secure = parts.scheme == "https"
-    return Address(
-        parts.hostname, parts.port or (443 if secure else 80), parts.path.rstrip("/"), secure, parts.netloc
-    )
-
-
-def _split(url: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # raises for one that is none
-    except ValueError:
-        return None
-    return parts
 
 
 class Connection:

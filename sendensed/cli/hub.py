@@ -4,17 +4,18 @@ import argparse
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
-from typing import Self, TypeVar
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING, Self, TypeVar
 
 import msgspec
 
-from schemas.fault import FaultBody
 from schemas.job import JobDetail, JobList, JobView, Stopping
-from schemas.reading import ApplianceList, Health, MachineDetail, MachineList, MachineView, Samples
 from sendensed.cli import credentials
-from sendensed.cli.http import Answer, Connection, address_of
+from sendensed.cli.address import address_of, question, quote
+from sendensed.cli.http import Answer, Connection
 from sendensed.errors import Denied, HubUnreachable, NotFound, SendensedError
+
+if TYPE_CHECKING:  # imported where it is read, by the commands that need it
+    from schemas.reading import ApplianceList, Health, MachineDetail, MachineView, Samples
 
 T = TypeVar("T")
 Pairs = Sequence[tuple[str, str]]
@@ -54,7 +55,7 @@ class Hub:
         Raises HubUnreachable where nobody answers, NotFound for a 404, Denied for a 401 or 403, SendensedError
         with the hub's own sentence for any other refusal.
         """
-        return self._read(self._ask("GET", path + (f"?{urlencode(query)}" if query else "")), kind)
+        return self._read(self._ask("GET", path + (f"?{question(query)}" if query else "")), kind)
 
     def jobs(self, query: Pairs, limit: int) -> tuple[list[JobView], bool]:
         """At most so many jobs that match, page by page in the hub's order; and whether there are more."""
@@ -74,16 +75,21 @@ class Hub:
         """One job with its disks and its history."""
         return self.get(f"/api/v1/jobs/{_segment(job_id)}", [], JobDetail)
 
-    def samples(self, job_id: str, points: int) -> Samples:
-        """A job's chart, in about so many points."""
-        return self.get(f"/api/v1/jobs/{_segment(job_id)}/samples", [("points", str(points))], Samples)
+    def samples(self, job_id: str, points: int) -> "Samples":
+        """A job's chart, in about so many points, with how far each disk was."""
+        from schemas.reading import Samples
+
+        query = [("points", str(points)), ("disks", "true")]
+        return self.get(f"/api/v1/jobs/{_segment(job_id)}/samples", query, Samples)
 
     def cancel(self, job_id: str) -> Stopping:
         """Asks the job to stop."""
         return self._read(self._ask("POST", f"/api/v1/jobs/{_segment(job_id)}/cancel"), Stopping)
 
-    def machines(self, text: str = "") -> Iterator[MachineView]:
+    def machines(self, text: str = "") -> "Iterator[MachineView]":
         """All machines with this in their name, by name."""
+        from schemas.reading import MachineList
+
         cursor = ""
         while True:
             query = [("limit", str(_MACHINES)), ("q", text), *([("cursor", cursor)] if cursor else [])]
@@ -93,17 +99,23 @@ class Hub:
                 return
             cursor = answer.next
 
-    def machine(self, name: str, runs: int) -> MachineDetail:
+    def machine(self, name: str, runs: int) -> "MachineDetail":
         """One machine, with so many of its newest runs."""
+        from schemas.reading import MachineDetail
+
         query = [("limit", str(min(runs, _MACHINES)))]
         return self.get(f"/api/v1/machines/{_segment(name)}", query, MachineDetail)
 
-    def appliances(self) -> ApplianceList:
+    def appliances(self) -> "ApplianceList":
         """All appliances, by name."""
+        from schemas.reading import ApplianceList
+
         return self.get("/api/v1/appliances", [], ApplianceList)
 
-    def health(self) -> Health:
+    def health(self) -> "Health":
         """What the hub says of itself, also where it is not ready."""
+        from schemas.reading import Health
+
         answer = self._ask("GET", "/api/v1/health")
         return self._read(answer._replace(status=200) if answer.status == 503 else answer, Health)
 
@@ -125,9 +137,13 @@ class Hub:
                 ) from None
         if answer.status in (401, 403):
             raise denied(self.url, self._sentence(answer))
-        raise (NotFound if answer.status == 404 else SendensedError)(self._sentence(answer))
+        if answer.status == 404:
+            raise NotFound(f"{self._sentence(answer)}; see sendensed jobs or machines for what there is")
+        raise SendensedError(self._sentence(answer))
 
     def _sentence(self, answer: Answer) -> str:
+        from schemas.fault import FaultBody
+
         try:
             return msgspec.json.decode(answer.body, type=FaultBody).error.message
         except (msgspec.ValidationError, msgspec.DecodeError):
@@ -142,7 +158,7 @@ def of(options: argparse.Namespace, patience: float = PATIENCE) -> Hub:
 def _segment(text: str) -> str:
     """A name as one segment of an address. Raises NotFound for what no hub can know."""
     try:
-        return quote(text, safe="")
+        return quote(text)
     except UnicodeEncodeError:
         raise NotFound("that name is not valid UTF-8: no hub knows it; copy it from a list (-o name)") from None
 

@@ -65,7 +65,8 @@ def _facts(detail: JobDetail, now: datetime | None) -> Iterator[tuple[str, str]]
     yield "error", words.error(job)
     yield "phase", words.plain(job.current_phase)
     yield "progress", f"{words.bar(job.progress_percent)} {words.percent(job.progress_percent)}"
-    yield "bytes", words.copied(job)
+    yield "bytes", words.of_total(job.bytes_transferred, job.total_bytes) + words.kind(job)
+    yield "verified", words.verified(job)
     yield "speed", words.speed(job) + ("" if job.status in ACTIVE else " at the end")
     if job.status in ACTIVE:
         yield "left", "; ".join(part for part in (words.time_left(job), words.finish(job, now)) if part)

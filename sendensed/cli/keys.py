@@ -1,10 +1,12 @@
 """Keys: the whole terminal for one command, one key at a time, and given back as it was."""
 
+import errno
 import os
+import signal
 import sys
 import termios
 import tty
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from sendensed.cli import terminal
@@ -33,19 +35,40 @@ def read(text: str) -> list[str]:
     return keys
 
 
-@contextmanager
-def whole_terminal() -> Iterator[None]:
-    """The alternate screen without a cursor; keys come at once and unseen, Ctrl-C still interrupts."""
-    was = termios.tcgetattr(sys.stdin) if sys.stdin.isatty() else None
-    _write("\x1b[?1049h\x1b[?25l")
-    try:
-        if was is not None:
-            tty.setcbreak(sys.stdin)
-        yield
-    finally:
+class WholeTerminal:
+    """The alternate screen without a cursor; keys come at once and unseen, Ctrl-C and Ctrl-Z still are signals."""
+
+    def __init__(self) -> None:
+        self._was = termios.tcgetattr(sys.stdin) if sys.stdin.isatty() else None
+
+    def take(self) -> None:
+        """Takes the terminal. In the background this stops the process until it is brought to the foreground."""
+        if self._was is not None:
+            _uninterrupted(tty.setcbreak, sys.stdin)
+        _write("\x1b[?1049h\x1b[?25l")
+
+    def give_back(self) -> None:
+        """The terminal is as it was."""
         _write("\x1b[?25h\x1b[?1049l")
-        if was is not None:
-            termios.tcsetattr(sys.stdin, termios.TCSADRAIN, was)
+        if self._was is not None:
+            _uninterrupted(termios.tcsetattr, sys.stdin, termios.TCSADRAIN, self._was)
+
+    def stop(self) -> None:
+        """Stops this process, with the terminal as it was, until it is told to go on; takes it again then."""
+        self.give_back()
+        os.kill(os.getpid(), signal.SIGSTOP)
+        self.take()
+
+
+@contextmanager
+def whole_terminal() -> Iterator[WholeTerminal]:
+    """The whole terminal for the block, given back as it was."""
+    whole = WholeTerminal()
+    try:
+        whole.take()
+        yield whole
+    finally:
+        whole.give_back()
 
 
 def paint(lines: Sequence[Sequence[Span]]) -> None:
@@ -58,6 +81,18 @@ def size() -> tuple[int, int]:
     """Columns and lines of the terminal, as they are now."""
     found = os.get_terminal_size(sys.stdout.fileno())
     return found.columns or 80, found.lines or 24
+
+
+def _uninterrupted(change: Callable[..., object], *said: object) -> None:
+    """Changes the terminal; once more where a signal (that the process may go on, say) came in between."""
+    while True:
+        try:
+            change(*said)
+        except termios.error as error:
+            if error.args[0] != errno.EINTR:
+                raise
+        else:
+            return
 
 
 def _write(text: str) -> None:

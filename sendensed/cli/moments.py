@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 
-_PART = re.compile(r"(\d+(?:\.\d+)?)([smhdw])", re.ASCII)
+_PART = r"(\d+(?:\.\d+)?)([smhdw])"
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 LONGEST = 10 * 365 * 86_400.0
 """Seconds: what is longer is a slip of the finger."""
@@ -12,7 +12,7 @@ LONGEST = 10 * 365 * 86_400.0
 def duration(text: str) -> float:
     """Seconds of `90`, `30s`, `10m`, `1h30m`, `2d`, `1w`. Raises ValueError, a sentence, for anything else."""
     plain = re.fullmatch(r"\d+(?:\.\d+)?", text, re.ASCII)
-    parts = _PART.findall(text)
+    parts = re.findall(_PART, text, re.ASCII)
     if plain:
         seconds = float(text)
     elif parts and "".join(number + unit for number, unit in parts) == text:

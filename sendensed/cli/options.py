@@ -15,25 +15,35 @@ FORMATS = ("table", "wide", "json", "ndjson", "name")
 GOALS = ("completed", "ended", "running", "stalled", "failed", "cancelled")
 JOB_ORDERS = (
     "machine", "type", "state", "phase", "done", "bytes", "speed", "left", "heard", "moved", "appliance",
-    "attempt", "created", "started", "completed", "duration", "id",
+    "attempt", "created", "started", "completed", "duration", "id", "finish", "error",
 )  # fmt: skip
 MACHINE_ORDERS = (
     "machine", "runs", "active", "failed", "success", "size", "duration", "last-size", "last-run", "last-success",
     "estimates",
 )  # fmt: skip
 APPLIANCE_ORDERS = ("appliance", "version", "active", "heard", "clock", "waiting", "waited")
-EVENT_ORDERS = ("time", "kind", "said-by", "state", "phase", "done", "attempt", "job")
+EVENT_ORDERS = ("time", "kind", "said-by", "state", "phase", "done", "attempt", "job", "detail")
 
 
 class Parser(argparse.ArgumentParser):
     """Raises ConfigError, so that all of them are said in one way. Takes options by their whole name only."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(allow_abbrev=False, **settings)
+        super().__init__(allow_abbrev=False, formatter_class=_formatter, **settings)
 
     def error(self, message: str) -> NoReturn:
         """Instead of printing the usage."""
         raise ConfigError(f"{message}; see '{self.prog} --help'")
+
+
+def _formatter(prog: str) -> argparse.HelpFormatter:
+    """As wide as the terminal, found without the library that argparse would import for each of its options."""
+    said = os.environ.get("COLUMNS", "")
+    try:
+        columns = int(said) if said.isdecimal() and int(said) else os.get_terminal_size(1).columns or 80
+    except OSError:
+        columns = 80
+    return argparse.HelpFormatter(prog, width=columns - 2)
 
 
 def hub_address() -> str:

@@ -1,7 +1,6 @@
 """Output: rows as a table, as JSON, or as bare names; what is foreign in them never steers a terminal."""
 
 import re
-import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Generic, NamedTuple, TypeVar
@@ -10,7 +9,7 @@ from sendensed.cli import terminal
 
 T = TypeVar("T")
 
-_STEERING = re.compile("[\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_STEERING = "[\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
 """What JSON leaves as it is, and a terminal heeds."""
 Seen = datetime | None
 """The hub's clock when the rows were read, by which ages are told."""
@@ -95,6 +94,8 @@ def width(text: str) -> int:
     """How many places of a terminal the text takes."""
     if text.isascii():
         return len(text)
+    import unicodedata
+
     return sum(
         0 if unicodedata.combining(sign) else 2 if unicodedata.east_asian_width(sign) in "WF" else 1
         for sign in text
@@ -114,7 +115,7 @@ def json(value: Any) -> str:
     """The value as JSON on one line; signs that would steer a terminal stand there as escapes."""
     from schemas import codec
 
-    return _STEERING.sub(lambda sign: f"\\u{ord(sign[0]):04x}", codec.encode(value).decode())
+    return re.sub(_STEERING, lambda sign: f"\\u{ord(sign[0]):04x}", codec.encode(value).decode())
 
 
 def json_pretty(value: Any) -> str:

@@ -10,6 +10,7 @@ _SENDENSED = "The hub of Sendense telemetry: live, truthful numbers of VM backup
 _EPILOG = """\
 exit codes: 0 ok; 1 error; 2 wrong command line, nothing was done; 3 some of several were done; 4 the job failed or
 was cancelled; 5 timeout, or stalled; 6 not found; 7 denied; 8 no hub answers; 130 interrupted"""
+_NAMES = "_names"
 _COMMANDS = (
     ("serve", "run the hub"),
     ("demo", "copy two real disk images and watch them live"),
@@ -38,18 +39,23 @@ _TOKEN_ACTIONS = (
 
 
 def parser(named: str | None = None) -> Parser:
-    """The whole command line; with a command named, of the others their names alone.
+    """The whole command line; of a command that is named this one alone; the names of all where there is no such.
 
     What is not asked for is left out because it takes longer to put together than all the rest of a start.
     """
     whole = Parser(prog="sendensed", description=_SENDENSED, epilog=_EPILOG)
     whole.add_argument("--version", action="version", version=f"sendensed {__version__}")
-    commands = whole.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    commands = whole.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser, prog=whole.prog)
     for name, purpose in _COMMANDS:
-        command = commands.add_parser(name, help=purpose, description=f"{purpose[0].upper()}{purpose[1:]}.")
+        if named in _ARGUMENTS and name != named:
+            continue
+        described = f"{purpose[0].upper()}{purpose[1:]}."
+        command = commands.add_parser(name, help=purpose, description=described, epilog=_EPILOG)
         if named is None or name == named:
             _ARGUMENTS[name](command)
-    names = commands.add_parser("_names")  # what the completion scripts ask
+    if named != _NAMES:
+        return whole
+    names = commands.add_parser(_NAMES)  # what the completion scripts ask
     names.add_argument("kind", choices=("jobs", "machines", "appliances"))
     names.add_argument("--hub", default=options.hub_address())
     names.add_argument("--token-file")
@@ -140,6 +146,7 @@ def _events(command: Parser) -> None:
     add = command.add_argument
     add("id", nargs="*", metavar="ID", help="of these jobs; without it of those selected that were heard last")
     add("--limit", type=options.count, default=20, metavar="N", help="of so many jobs at most (20)")
+    add("-f", "--follow", action="store_true", help="go on with what happens, a line for each, until interrupted")
 
 
 def _machines(command: Parser) -> None:
@@ -197,14 +204,21 @@ def _completion(command: Parser) -> None:
 
 
 def _token(command: Parser) -> None:
-    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION", parser_class=Parser)
+    actions = command.add_subparsers(
+        dest="action", required=True, metavar="ACTION", parser_class=Parser, prog=command.prog
+    )
     for action, purpose in _TOKEN_ACTIONS:
         one = actions.add_parser(action, help=purpose, description=purpose)
         _store(one)
         if action in ("create", "rotate", "link"):
             one.add_argument("name", metavar="NAME", help="whose token it is: for the role push the appliance")
         if action == "create":
-            one.add_argument("--role", required=True, choices=("push", "read", "operate", "admin"))
+            one.add_argument(
+                "--role",
+                required=True,
+                choices=("push", "read", "operate", "admin"),
+                help="push: send telemetry; read: see all; operate: read and cancel; admin: all of it",
+            )
         if action in ("create", "rotate"):
             one.add_argument("--output", metavar="FILE", help="put the token into this new file, 0600")
         if action == "revoke":

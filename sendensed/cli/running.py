@@ -1,8 +1,8 @@
 """Running: a hub in this process, for the commands that need one."""
 
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import ExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from sendensed.environment import Environment
 from sendensed.errors import ConfigError, SendensedError
 from sendensed.net.guard import is_loopback
 from sendensed.net.tls import Certificate, Listening, TlsListener
+from sendensed.scoreboard import Place
 from sendensed.store.opening import Opened, open_store
 
 
@@ -49,7 +50,8 @@ def check_exposure(settings: config.Config) -> None:
         )
 
 
-def _legacy_address(settings: config.Config) -> tuple[str, int]:
+def legacy_address(settings: config.Config) -> tuple[str, int]:
+    """HOST and PORT for senders without a token. Raises ConfigError."""
     host, port = address_of(settings.legacy_listen)
     if not is_loopback(host):
         raise ConfigError(f"legacy_listen takes senders without a token: give it a loopback address, not '{host}'")
@@ -61,9 +63,43 @@ async def listen_on(host: str, port: int) -> list[trio.SocketListener]:
     try:
         return await trio.open_tcp_listeners(port, host=host)
     except OSError as error:
-        raise SendensedError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}; choose another address with --listen"
-        ) from None
+        raise _taken(host, port, error) from None
+
+
+def bind(host: str, port: int, *, shared: bool) -> socket.socket:
+    """A socket at the address, alone or with others that are bound as `shared`; it does not listen yet.
+
+    Raises SendensedError where the address cannot be had.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with ExitStack() as opened:
+            one = opened.enter_context(socket.socket(family, kind, protocol))
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, shared)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            one.bind(address)
+            opened.pop_all()
+            return one
+    except OSError as error:
+        raise _taken(host, port, error) from None
+
+
+async def listen_shared(host: str, port: int) -> list[trio.SocketListener]:
+    """As `listen_on`, at an address that other hubs of this machine listen at as well."""
+    one = bind(host, port, shared=True)
+    one.listen(1024)
+    await trio.lowlevel.checkpoint()
+    return [trio.SocketListener(trio.socket.from_stdlib_socket(one))]
+
+
+def _taken(host: str, port: int, error: OSError) -> SendensedError:
+    return SendensedError(
+        f"cannot listen on {host}:{port}: {error.strerror or error}; choose another address with --listen"
+    )
+
+
+Listen = Callable[[str, int], Awaitable[list[trio.SocketListener]]]
+"""`listen_on` or `listen_shared`."""
 
 
 @asynccontextmanager
@@ -73,10 +109,13 @@ async def open_hub(
     listeners: list[trio.SocketListener],
     environment: Environment,
     alive: Callable[[], None] = lambda: None,
+    listen: Listen = listen_on,
+    place: Place | None = None,
 ) -> AsyncIterator[Running]:
     """A hub that serves inside the block, and then drains. The listeners are its own, to the end.
 
-    `alive` is called every few seconds, as long as its writer works.
+    `alive` is called every few seconds, as long as its writer works; `listen` is how it listens for senders
+    without a token, where the settings say so; `place` is a worker's.
 
     Raises SendensedError where it cannot start.
     """
@@ -84,11 +123,11 @@ async def open_hub(
     settings = replace(settings, hub=settings.hub or name_of(listeners[0].socket))
     listening = Listening(listeners)
     try:
-        listening = await _listening(settings, listeners)
+        listening = await _listening(settings, listeners, listen)
         async with open_store(settings, state_dir) as opened, trio.open_nursery() as nursery:
             kept = (opened.store, opened.archive, opened.tokens, opened.database)
             served = partial(app.run, settings, environment, *kept, listening)
-            await nursery.start(partial(served, stopping=stopping, alive=alive))
+            await nursery.start(partial(served, stopping=stopping, place=place, alive=alive))
             try:
                 yield Running(url_of(listeners[0].socket, settings), opened, listening.certificate)
             finally:
@@ -97,10 +136,10 @@ async def open_hub(
         await listening.aclose()
 
 
-async def _listening(settings: config.Config, listeners: list[trio.SocketListener]) -> Listening:
+async def _listening(settings: config.Config, listeners: list[trio.SocketListener], listen: Listen) -> Listening:
     """The hub's listeners under its certificate, and those for senders without a token. Raises SendensedError."""
     certificate = Certificate(settings.tls) if settings.tls.certificate else None
-    legacy = await listen_on(*_legacy_address(settings)) if settings.legacy_listen else []
+    legacy = await listen(*legacy_address(settings)) if settings.legacy_listen else []
     if certificate is None:
         return Listening(listeners, legacy)
     return Listening([TlsListener(listener, certificate) for listener in listeners], legacy, certificate)

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -11,9 +12,18 @@ from msgspec.structs import replace
 
 from sendensed import config, daemon, errors
 from sendensed.cli import credentials, welcome, workers
-from sendensed.cli.running import address_of, check_exposure, listen_on, name_of, open_hub, url_of
+from sendensed.cli.running import (
+    address_of,
+    check_exposure,
+    legacy_address,
+    listen_on,
+    name_of,
+    open_hub,
+    url_of,
+)
 from sendensed.environment import Environment, SystemEnvironment
 from sendensed.errors import ConfigError
+from sendensed.net.tls import Certificate
 from sendensed.store.opening import Opened, open_store
 
 _SAID = ("listen", "workers", "state_dir", "database", "open", "allow_plaintext")
@@ -82,16 +92,23 @@ def _alive() -> None:
 
 async def _serve_workers(settings: config.Config, log_level: str) -> None:
     state_dir, environment, stopping = state_dir_of(settings), SystemEnvironment(), trio.Event()
-    with workers.reserve(settings) as reserved:
-        address = url_of(reserved, settings)
+    if settings.tls.certificate:
+        Certificate(settings.tls)  # what the workers could not read ends the start here
+    with ExitStack() as reserved:
+        listening = reserved.enter_context(workers.reserve(*address_of(settings.listen)))
+        address, legacy = url_of(listening, settings), ""
+        if settings.legacy_listen:
+            kept = reserved.enter_context(workers.reserve(*legacy_address(settings)))
+            legacy = url_of(kept, config.Config()).partition("://")[2]
         async with open_store(settings, state_dir) as opened, trio.open_nursery() as nursery:
             nursery.start_soon(daemon.stop_on_signals, stopping, nursery.cancel_scope)
             first = None if settings.open else await _first(opened, state_dir, environment)
             shared = replace(
                 settings,
                 listen=address.partition("://")[2],
+                legacy_listen=legacy,
                 database=opened.dsn,
-                hub=settings.hub or name_of(reserved),
+                hub=settings.hub or name_of(listening),
             )
             processes = workers.Workers(shared, state_dir, log_level)
             if settings.tls.certificate:

@@ -4,7 +4,7 @@ import os
 import re
 import sys
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 
 STYLES = {
     "pending": "2",
@@ -43,7 +43,9 @@ def paint(text: str, style: str) -> str:
 
 def plain(text: str) -> str:
     """Foreign text without what would steer a terminal."""
-    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+    if text.isprintable():  # nothing of the kind, as nearly always: the pattern need not be made
+        return text
+    return re.sub(_CONTROL, "\N{REPLACEMENT CHARACTER}", text)
 
 
 def talk(text: str) -> None:

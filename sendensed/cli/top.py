@@ -23,6 +23,7 @@ _REDRAW = 0.5
 """Seconds between two frames where nothing happens: ages count on."""
 _BURST = 0.1
 """Seconds between two frames at the least: a thousand jobs change all the time."""
+_HEEDED = (signal.SIGWINCH, signal.SIGTSTP, signal.SIGCONT, signal.SIGTERM, signal.SIGHUP)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -44,8 +45,8 @@ async def _run(hub: str, wanted: Selection, view: View, token: str | None) -> in
     async with trio.open_nursery() as nursery:
         nursery.start_soon(follow, hub, wanted.feed(), top.watched, SystemEnvironment(), top.on_news, token)
         await top.begun.wait()  # a hub that does not answer is said on the terminal as it was
-        await nursery.start(top.heed)
-        with keys.whole_terminal():
+        with keys.whole_terminal() as whole:
+            await nursery.start(top.heed, whole)
             nursery.start_soon(top.listen)
             code = await top.draw()
             nursery.cancel_scope.cancel()
@@ -95,12 +96,17 @@ class _Top:
                 self._view = view
             self._changed.set()
 
-    async def heed(self, *, task_status: trio.TaskStatus[None]) -> None:
-        """Draws anew at once when the terminal's size changes; leaves in order when told to end."""
-        with trio.open_signal_receiver(signal.SIGWINCH, signal.SIGTERM, signal.SIGHUP) as heard:
+    async def heed(self, whole: keys.WholeTerminal, *, task_status: trio.TaskStatus[None]) -> None:
+        """Draws anew at once when the terminal's size changes, and when it is there again after Ctrl-Z; leaves in
+        order when told to end."""
+        with trio.open_signal_receiver(*_HEEDED) as heard:
             task_status.started()
             async for number in heard:
-                if number != signal.SIGWINCH:
+                if number == signal.SIGTSTP:
+                    whole.stop()
+                elif number == signal.SIGCONT:  # whoever stopped it by another signal left the terminal as it was
+                    whole.take()
+                elif number != signal.SIGWINCH:
                     self._leave(128 + number)
                 self._changed.set()
 

@@ -1,6 +1,9 @@
 """Watch: follows jobs live; a redrawn view on a terminal, one line per change elsewhere."""
 
 import argparse
+import os
+import signal
+import sys
 from collections.abc import Callable
 from functools import partial
 
@@ -80,8 +83,22 @@ async def draw(
         return Group(table, Text(footer, style="dim"))
 
     with Live(view(), auto_refresh=False, vertical_overflow="ellipsis") as live:
-        while not ended.is_set():
-            live.update(view(), refresh=True)
-            with trio.move_on_after(_REDRAW):
-                await ended.wait()
+        async with trio.open_nursery() as nursery:
+            await nursery.start(_heed_stops, live.console.show_cursor)
+            while not ended.is_set():
+                live.update(view(), refresh=True)
+                with trio.move_on_after(_REDRAW):
+                    await ended.wait()
+            nursery.cancel_scope.cancel()
         live.update(view(), refresh=True)
+
+
+async def _heed_stops(show_cursor: Callable[[bool], object], *, task_status: trio.TaskStatus[None]) -> None:
+    """Ctrl-Z leaves the shell its cursor, and takes it away again when the view comes back."""
+    with trio.open_signal_receiver(signal.SIGTSTP) as heard:
+        task_status.started()
+        async for _ in heard:
+            show_cursor(True)
+            sys.stdout.flush()
+            os.kill(os.getpid(), signal.SIGSTOP)
+            show_cursor(False)

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+from schemas import words
 from schemas.job import ACTIVE, JobView
 from sendensed.cli import terminal
 
@@ -12,6 +13,7 @@ _REASONS = {
     "finalizing": "finalizing",
 }
 plain = terminal.plain
+size = words.size
 SYMBOLS = {
     "pending": "○",
     "running": "▶",
@@ -22,18 +24,9 @@ SYMBOLS = {
 }
 
 
-def size(count: float) -> str:
-    """`1.5 GiB`: three digits and a binary unit."""
-    for unit in ("B", "KiB", "MiB", "GiB", "TiB", "PiB"):
-        if count < 1000 or unit == "PiB":
-            break
-        count /= 1024
-    return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.3g} {unit}"
-
-
 def percent(value: float | None) -> str:
-    """`62.3 %`, rounded down so that 100 is only said of the end; a dash for unknown."""
-    return "-" if value is None else f"{int(value * 10) / 10:.1f} %"
+    """`62.3 %`; a dash for unknown."""
+    return "-" if value is None else words.percent(value)
 
 
 def duration(seconds: float) -> str:
@@ -45,7 +38,11 @@ def duration(seconds: float) -> str:
 
 
 def time_left(job: JobView) -> str:
-    """The time left, or why there is none."""
+    """The time left, or why there is none; of a copy that is verified then, its own and that."""
+    if job.eta_reason == "verification":
+        return f"{duration(job.eta_copy_seconds)} + verification" if job.eta_copy_seconds else "verification"
+    if is_verifying(job) and not job.eta_seconds:
+        return "verifying"
     if job.eta_reason is not None:
         return _REASONS[job.eta_reason]
     return "" if not job.eta_seconds else duration(job.eta_seconds)
@@ -101,9 +98,25 @@ def state(job: JobView) -> str:
 
 
 def copied(job: JobView) -> str:
-    """Bytes done of the total, and what the total counts."""
-    kind = f" {plain(job.total_kind)}" if job.total_bytes and job.total_kind else ""
-    return of_total(job.bytes_transferred, job.total_bytes) + kind
+    """Bytes done of the total, and what the total counts; those verified while that goes on."""
+    if is_verifying(job):
+        return f"{verified(job)} verified"
+    return of_total(job.bytes_transferred, job.total_bytes) + kind(job)
+
+
+def kind(job: JobView) -> str:
+    """` allocated`: what the total counts, behind it; nothing where that is not told."""
+    return f" {plain(job.total_kind)}" if job.total_bytes and job.total_kind else ""
+
+
+def is_verifying(job: JobView) -> bool:
+    """Whether its targets are being read again, as far as that is told."""
+    return job.status in ACTIVE and job.current_phase == "verifying" and job.bytes_to_verify > 0
+
+
+def verified(job: JobView) -> str:
+    """`1 GiB / 8 GiB` read again; nothing where that was never told."""
+    return of_total(job.bytes_verified, job.bytes_to_verify) if job.bytes_verified or job.bytes_to_verify else ""
 
 
 def of_total(done: int, total: int) -> str:
@@ -112,8 +125,8 @@ def of_total(done: int, total: int) -> str:
 
 
 def speed(job: JobView) -> str:
-    """The present speed; of an ended job the last one measured, of a silent one none."""
-    return "-" if job.status == "stalled" else f"{size(job.transfer_speed_bps)}/s"
+    """The present speed; of an ended job the last one measured; of a silent one, or one that verifies, none."""
+    return "-" if job.status == "stalled" or is_verifying(job) else f"{size(job.transfer_speed_bps)}/s"
 
 
 def machine(job: JobView) -> str:

@@ -1,17 +1,20 @@
 """Worker: one hub under `serve --workers`, as a process. Its order comes on standard input, from the parent."""
 
-import socket
+import os
 import sys
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import trio
 
-from sendensed import config, daemon, errors
-from sendensed.cli.running import address_of, open_hub
-from sendensed.cli.workers import READY, Order
+from sendensed import daemon, errors
+from sendensed.cli.running import address_of, listen_shared, open_hub
+from sendensed.cli.workers import ALIVE, READY, Order
 from sendensed.environment import SystemEnvironment
 from sendensed.errors import SendensedError
+from sendensed.scoreboard import Scoreboard
 
 
 def main() -> int:
@@ -20,25 +23,28 @@ def main() -> int:
     daemon.set_up_logs(order.log_level)
     try:
         with errors.unwrapped():
-            trio.run(_serve, order.settings, Path(order.state_dir))
+            trio.run(_serve, order)
     except SendensedError as error:
         sys.stderr.write(f"sendensed: {error}\n")
         return error.exit_code
     return 0
 
 
-async def _serve(settings: config.Config, state_dir: Path) -> None:
-    stopping = trio.Event()
+async def _serve(order: Order) -> None:
+    settings, stopping = order.settings, trio.Event()
+    place = Scoreboard(order.workers, order.memory).place(order.number)
+    os.close(order.memory)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(daemon.stop_on_signals, stopping, nursery.cancel_scope)
         nursery.start_soon(_stop_with_parent, stopping)
-        listeners = [_listener(settings)]
-        async with open_hub(settings, state_dir, listeners, SystemEnvironment()) as hub:
+        listeners = await listen_shared(*address_of(settings.listen))
+        hub_of = partial(open_hub, settings, Path(order.state_dir), listeners, SystemEnvironment())
+        async with hub_of(alive=_alive, listen=listen_shared, place=place) as hub:
             if hub.certificate is not None:
                 nursery.start_soon(daemon.reload_on_hangup, hub.certificate.reload)
             daemon.spare_the_collector()
-            sys.stdout.buffer.write(READY)
-            sys.stdout.buffer.flush()
+            os.set_blocking(sys.stdout.fileno(), False)
+            os.write(sys.stdout.fileno(), READY)
             await stopping.wait()
         nursery.cancel_scope.cancel()
 
@@ -51,16 +57,10 @@ async def _stop_with_parent(stopping: trio.Event) -> None:
     stopping.set()
 
 
-def _listener(settings: config.Config) -> trio.SocketListener:
-    """This worker's share of the address: the system spreads connections over all who listen so."""
-    host, port = address_of(settings.listen)
-    family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    one = socket.socket(family, kind, protocol)
-    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    one.bind(address)
-    one.listen(1024)
-    return trio.SocketListener(trio.socket.from_stdlib_socket(one))
+def _alive() -> None:
+    """Tells the parent. A parent that does not read is no reason to wait: it would be hung itself."""
+    with suppress(OSError):
+        os.write(sys.stdout.fileno(), ALIVE)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,12 @@
       ├─ worker 2 ─┼─ each a whole hub of its own, all listening at one address (SO_REUSEPORT)
       └─ worker N ─┘
 
-A worker that dies is started again; what it had acknowledged is in the database, and who was connected to it comes
-back to another one. A worker whose parent has died stops by itself: its standard input ends.
+Each measures in its row of a scoreboard, memory that the parent makes and all of them share: whichever is asked
+tells what all have measured, and who comes in a dead one's place goes on from its counters.
+
+A worker that dies is started again; one that gives no more signs of life is killed first. What it had acknowledged
+is in the database, and who was connected to it comes back to another one. A worker whose parent has died stops by
+itself: its standard input ends.
 """
 
 import os
@@ -15,6 +19,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -22,9 +27,10 @@ import structlog
 import trio
 from msgspec.structs import replace
 
-from sendensed import config, daemon
-from sendensed.cli.running import address_of
+from sendensed import config, daemon, scoreboard
+from sendensed.cli.running import bind
 from sendensed.errors import SendensedError
+from sendensed.scoreboard import Scoreboard
 
 log = structlog.get_logger()
 
@@ -36,31 +42,34 @@ _SIGN = 5.0
 """Seconds between two signs of life: several within a supervisor's patience."""
 _MARGIN = 5.0
 """Seconds beyond the drain time that a worker has to end by itself."""
-READY = b"ready\n"
+READY, ALIVE = b"ready\n", b"."
+"""What a worker says on its standard output: once it serves, and behind every beat of its writer."""
+_START = 120.0
+"""Seconds until a worker has to serve."""
 
 
 class Order(msgspec.Struct, frozen=True):
-    """What a worker is told on its standard input: a pipe, because the database's address may hold a password."""
+    """What a worker is told on its standard input: a pipe, because the database's address may hold a password.
+
+    It is the worker of this `number` among so many; `memory` is the descriptor of their scoreboard.
+    """
 
     settings: config.Config
     state_dir: str
     log_level: str
+    number: int
+    workers: int
+    memory: int
 
 
-def reserve(settings: config.Config) -> socket.socket:
-    """A socket that keeps the address for the workers, and takes no connections itself. Raises SendensedError."""
-    host, port = address_of(settings.listen)
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        reserved = socket.socket(family, kind, protocol)
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-        reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        reserved.bind(address)
-    except OSError as error:
-        raise SendensedError(
-            f"cannot listen on {host}:{port}: {error.strerror or error}; choose another address with --listen"
-        ) from None
-    return reserved
+def reserve(host: str, port: int) -> socket.socket:
+    """A socket that keeps the address for the workers, and takes no connections itself.
+
+    Raises SendensedError, also where another parent's workers share the address already.
+    """
+    if port:
+        bind(host, port, shared=False).close()
+    return bind(host, port, shared=True)
 
 
 class Workers:
@@ -73,6 +82,8 @@ class Workers:
         self._log_level = log_level
         self._processes: dict[int, trio.Process] = {}
         self._stopping = trio.Event()
+        self._memory = scoreboard.shared(settings.workers)
+        self._scoreboard = Scoreboard(settings.workers, self._memory)
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Ready when all serve. Returns after `stop`, when all have ended. Raises SendensedError where one never
@@ -121,13 +132,15 @@ class Workers:
         """One process from start to end; its exit code, None where it ended before it served."""
         name = f"{self._settings.hub}/{number}"
         settings = replace(self._settings, hub=name, workers=1)
-        order = msgspec.json.encode(Order(settings, str(self._state_dir), self._log_level)) + b"\n"
+        of = self._settings.workers
+        order = Order(settings, str(self._state_dir), self._log_level, number, of, self._memory)
         environment = {key: value for key, value in os.environ.items() if key != "NOTIFY_SOCKET"}
         process = await trio.lowlevel.open_process(
             [sys.executable, "-m", "sendensed.cli.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env=environment,
+            pass_fds=[self._memory],
             start_new_session=True,  # Ctrl-C is the parent's to pass on
         )
         self._processes[number] = process
@@ -135,15 +148,18 @@ class Workers:
         try:
             assert process.stdin is not None  # noqa: S101 - a pipe was asked for
             assert process.stdout is not None  # noqa: S101
-            try:
-                await process.stdin.send_all(order)
+            with trio.move_on_after(_START), suppress(trio.BrokenResourceError):  # it may end before it has read
+                await process.stdin.send_all(msgspec.json.encode(order) + b"\n")
                 is_serving = await process.stdout.receive_some(len(READY)) == READY
-            except trio.BrokenResourceError:
-                pass  # it ended before it read
             if is_serving:
                 log.info("worker serves", worker=number, hub=name, process=process.pid)
                 if task_status is not None:
                     task_status.started()
+                if await self._falls_silent(process.stdout) and not self._stopping.is_set():
+                    log.error("worker hangs, killing it", worker=number, hub=name, process=process.pid)
+                    process.kill()
+            elif process.poll() is None:
+                process.kill()
             code = await process.wait()
             return code if is_serving else None
         finally:
@@ -152,8 +168,18 @@ class Workers:
                 process.kill()
             with trio.CancelScope(shield=True):
                 await process.wait()
+                self._scoreboard.leave(number)
                 await process.stdin.aclose()  # type: ignore[union-attr]
                 await process.stdout.aclose()  # type: ignore[union-attr]
+
+    async def _falls_silent(self, signs: trio.abc.ReceiveStream) -> bool:
+        """Returns True when a worker has given no sign of life for too long, False when it has ended."""
+        while True:
+            with trio.move_on_after(self._settings.hung_after) as patience:
+                if not await signs.receive_some():
+                    return False
+            if patience.cancelled_caught:
+                return True
 
 
 async def serve(workers: Workers, stopping: trio.Event, greet: Callable[[], None]) -> None:

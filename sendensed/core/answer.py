@@ -11,7 +11,8 @@ from schemas.telemetry import Acknowledgement
 class Refusal(msgspec.Struct, frozen=True):
     """An update that is not taken: the HTTP status, and what the fault body says.
 
-    `retry_after` is whole seconds, where it is known when asking again is worth it.
+    `retry_after` is whole seconds, where it is known when asking again is worth it; `pause` the seconds that the
+    answer is held back.
     """
 
     status: int
@@ -19,6 +20,7 @@ class Refusal(msgspec.Struct, frozen=True):
     message: str
     field: str | None = None
     retry_after: int | None = None
+    pause: float = 0.0
 
 
 Answer = Acknowledgement | Refusal | Stopping

@@ -1,6 +1,7 @@
 """Appliance: what is known of who sends, from what its telemetry says besides its jobs.
 
-A spool keeps one update a job, the newest; so its depth is the number of jobs whose last word had waited.
+A spool keeps one update a job, the newest; so its depth is the number of jobs whose last word had waited. A job
+that then says nothing more, because it died or because another hub hears it now, is left out after a while.
 """
 
 from datetime import datetime, timedelta
@@ -11,6 +12,8 @@ from schemas.telemetry import Telemetry
 
 WAITED = 1.0
 """Seconds: an update that is older when it is sent came out of the spool."""
+SPOKEN = timedelta(seconds=300)
+"""How long the last word of a job tells of its sender's spool: as long as a silent job counts as alive."""
 SMOOTHING = 0.1
 """How much of each new reading the shown clock skew takes."""
 ROOM = 10_000
@@ -37,7 +40,7 @@ class Register:
 
     def __init__(self) -> None:
         self._known: dict[str, Appliance] = {}
-        self._waited: dict[str, dict[str, float]] = {}
+        self._waited: dict[str, dict[str, tuple[datetime, float]]] = {}
         self._news: set[str] = set()
 
     def heard(self, name: str, update: Telemetry, now: datetime) -> None:
@@ -50,9 +53,11 @@ class Register:
         late = update.age >= WAITED and update.status not in _ENDS
         if known and not late and update.job_id not in waited and now - known.last_heard_at < _OFTEN:
             return
-        waited.pop(update.job_id, None)
+        waited.pop(update.job_id, None)  # so that the newest stand last
+        while waited and now - waited[oldest := next(iter(waited))][0] > SPOKEN:
+            del waited[oldest]
         if late and len(waited) < ROOM:
-            waited[update.job_id] = update.age
+            waited[update.job_id] = now, update.age
         self._known.pop(name, None)  # so that the newest stand last
         self._known[name] = Appliance(
             name=name,
@@ -60,7 +65,7 @@ class Register:
             last_heard_at=now,
             clock_skew_seconds=_skew(known.clock_skew_seconds if known else None, update, now),
             spool_depth=len(waited),
-            spool_age_seconds=max(waited.values(), default=0.0),
+            spool_age_seconds=max((age for _, age in waited.values()), default=0.0),
         )
         self._news.add(name)
         if len(self._known) > ROOM:

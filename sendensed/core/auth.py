@@ -21,7 +21,8 @@ from typing import Literal
 import msgspec
 
 Role = Literal["push", "read", "operate", "admin"]
-"""`push` sends telemetry of its own jobs, `read` looks, `operate` also cancels, `admin` also sees to the hub."""
+"""`push` sends telemetry of its own jobs, `read` looks, `operate` also cancels. `admin` is whoever set the hub
+up: no address asks for more than `operate`, since tokens are made where the database is, never by an address."""
 Need = Literal["public", "push", "read", "operate", "admin"]
 """What a route asks for: one of the roles' rights, or nothing."""
 Kind = Literal["token", "link", "session"]

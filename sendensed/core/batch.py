@@ -4,7 +4,7 @@ A batch is planned against the jobs as last seen. A row that someone else change
 its guard; its updates are planned again against the row as it is now.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -15,7 +15,7 @@ from schemas.telemetry import Acknowledgement, Telemetry
 from sendensed.core import cancel, staleness
 from sendensed.core.answer import Answer, Refusal, Slip
 from sendensed.core.health import HubBeat
-from sendensed.core.job import merge
+from sendensed.core.job import NOTHING, merge
 from sendensed.core.model import Event, Job
 
 FOREIGN = Refusal(403, "not_yours", "the job belongs to another appliance; only that one may speak of it")
@@ -23,20 +23,17 @@ UNKNOWN = Refusal(404, "not_found", "no job has this id")
 
 
 class Post(msgspec.Struct, frozen=True, gc=False):
-    """An update, when it came in (the hub's clock), who waits for its answer, and the appliance that sent it.
+    """An update, the job that it speaks of, when it came in (the hub's clock), who waits for its answer, and the
+    appliance that sent it.
 
     `appliance` is '' where the hub is open and asks nobody.
     """
 
+    job_id: str
     update: Telemetry
     at: datetime
     receipt: Slip
     appliance: str = ""
-
-    @property
-    def job_id(self) -> str:
-        """The job that it speaks of."""
-        return self.update.job_id
 
 
 class Silence(msgspec.Struct, frozen=True, gc=False):
@@ -66,7 +63,7 @@ class Judge(msgspec.Struct, frozen=True):
     """What verdicts on silence rest on.
 
     `ear` finds the row of the hub that heard a job last, None where that is the judge itself; while failures
-    are held (mass silence) no job is failed. `hub` is the judge's name.
+    are held (mass silence) no job is failed. `hub` is the judge's name; `past` is `merge`'s.
     """
 
     now: datetime
@@ -76,6 +73,7 @@ class Judge(msgspec.Struct, frozen=True):
     is_held: bool = False
     hub: str = ""
     ear: Callable[[Job], HubBeat | None] = _own
+    past: Mapping[str, float] = NOTHING
 
 
 class Plan:
@@ -113,13 +111,12 @@ class Plan:
             self.answers.append((intent.receipt, FOREIGN))
             return
         try:
-            merged = merge(self.job, intent.update, intent.at, judge.hub)
+            merged = merge(self.job, intent.update, intent.at, judge.hub, judge.past)
         except Invalid as invalid:
             refusal = Refusal(400, invalid.code, invalid.message, invalid.field)
             self.answers.append((intent.receipt, refusal))
             return
-        self.job = merged.job if merged.job is self.job else _owned(merged.job, intent.appliance)
-        self.events.extend(merged.events)
+        self._become(merged.job if merged.job is self.job else _owned(merged.job, intent.appliance), merged.events)
         answer = Acknowledgement(applied=merged.applied, reason=merged.reason, command=merged.command)
         self.answers.append((intent.receipt, answer))
 
@@ -138,8 +135,7 @@ class Plan:
             self.answers.append((wish.receipt, UNKNOWN))
             return
         done = cancel.cancel(self.job, wish.at, wish.who)
-        self.job = done.job
-        self.events.extend(done.events)
+        self._become(done.job, done.events)
         self.answers.append((wish.receipt, done.answer))
 
     def _judge(self, judge: Judge) -> None:
@@ -154,8 +150,13 @@ class Plan:
             held=judge.is_held,
         )
         if verdict is not None:
-            self.job = verdict.job
-            self.events.extend(verdict.events)
+            self._become(verdict.job, verdict.events)
+
+    def _become(self, job: Job, events: Sequence[Event]) -> None:
+        """The job is this from now on; the rows that it leaves are counted in it."""
+        self.events.extend(events)
+        before = self.before.event_count if self.before else 0
+        self.job = replace(job, event_count=before + len(self.events)) if events else job
 
 
 def _owned(job: Job, appliance: str) -> Job:

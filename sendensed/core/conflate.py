@@ -58,6 +58,13 @@ class Waiting(Generic[T]):
         """How full it is, 0 to 1 and a little over: the fuller of its two measures."""
         return max(len(self._entries) / self._room.count, self.bytes / self._room.bytes)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether only the ends of jobs find room: whatever else comes is refused, but for what conflates."""
+        return (
+            max((len(self._entries) + 1) / self._room.count, self.bytes / self._room.bytes) > self._room.progress
+        )
+
     def put(self, item: T) -> None:
         """Takes what is no telemetry. Nothing behind it conflates with what is before it."""
         self._entries.append(_Entry(item))
@@ -72,7 +79,7 @@ class Waiting(Generic[T]):
                 return "conflated"
             if fill > (1 if post.update.status in _ENDS else self._room.progress):
                 return "full"
-        entry = _Entry[T](post, size)
+        entry: _Entry[T] = _Entry(post, size)
         self._entries.append(entry)
         self._last[post.job_id] = entry
         self.bytes += size

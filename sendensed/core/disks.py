@@ -5,6 +5,8 @@ hub then keeps the disks itself ("serial disks"): all but the last are finished,
 last one.
 """
 
+from operator import attrgetter
+
 from msgspec.structs import replace
 
 from schemas import telemetry
@@ -13,6 +15,7 @@ from sendensed.core.model import Disk
 _FINISHED = frozenset({"completed", "failed", "cancelled"})
 UNFINISHED_PERCENT = 99.9
 """Most that anything but a completed copy may show."""
+_index, _bytes, _total = attrgetter("index"), attrgetter("bytes_transferred"), attrgetter("total_bytes")
 
 
 def percent(done: int, total: int, said: float, before: float | None) -> float | None:
@@ -29,7 +32,7 @@ def merge(disks: tuple[Disk, ...], updates: tuple[telemetry.Disk, ...]) -> tuple
     """The disks after an update that names its disks. Bytes never fall; empty fields overwrite nothing."""
     if not updates:
         return disks
-    if [disk.index for disk in disks] == [update.index for update in updates]:
+    if list(map(_index, disks)) == list(map(_index, updates)):
         return tuple(map(_merge_one, disks, updates))
     known = {disk.index: disk for disk in disks}
     for update in updates:
@@ -39,16 +42,20 @@ def merge(disks: tuple[Disk, ...], updates: tuple[telemetry.Disk, ...]) -> tuple
 
 def _merge_one(disk: Disk, update: telemetry.Disk) -> Disk:
     """Once for each disk of each update, so every step counts here."""
-    done, total, status = update.bytes_transferred, update.total_bytes, update.status
+    done, total, status = update.bytes_transferred, update.total_bytes or disk.total_bytes, update.status
     if done < disk.bytes_transferred:
         done = disk.bytes_transferred
-    if not total:
-        total = disk.total_bytes
+    share: float | None
+    if total:  # as `percent` has it, without the call
+        copied = 100 * done / total
+        share = copied if copied < UNFINISHED_PERCENT else UNFINISHED_PERCENT
+    else:
+        share = percent(done, total, update.progress_percent, disk.progress_percent)
     merged = Disk(
         disk.index,
         done,
         total,
-        percent(done, total, update.progress_percent, disk.progress_percent),
+        share,
         status or disk.status,
         update.error_message or disk.error_message,
         update.bottleneck or disk.bottleneck,
@@ -94,12 +101,12 @@ def _finished(disk: Disk) -> Disk:
 
 def bytes_sum(disks: tuple[Disk, ...]) -> int:
     """Bytes transferred of all disks together."""
-    return sum([disk.bytes_transferred for disk in disks])
+    return sum(map(_bytes, disks))
 
 
 def total_sum(disks: tuple[Disk, ...]) -> int:
     """Total bytes of all disks together, as far as they are known."""
-    return sum([disk.total_bytes for disk in disks])
+    return sum(map(_total, disks))
 
 
 def is_total_known(disks: tuple[Disk, ...]) -> bool:

@@ -6,8 +6,12 @@ runs that combination made the estimate jump at 2 % of updates, against 26 to 43
 There is none before 30 s and 3 points, where the total is unknown, or where nothing moves: a wrong number is
 worse than none.
 
+The end of a copy is not the end of a job that is verified then: while its sender says so there is no time left but
+that of the copy, told by itself. Once the targets are read again the same is measured of the bytes read.
+
 How far off it may be is told by the run itself: the bytes at up to 12 even marks since the phase began give as
-many rates, and how these differ, and cling to each other, says how much the rest may differ from them.
+many rates, and how these differ, and cling to each other, says how much the rest may differ from them. Where
+earlier runs of the machine tell how near their estimates came, that stands in for what a young run cannot know.
 
     0 ─┬──┬──┬──┬──┬──┬── now            one spacing apart; when there are 12, every second
       marks, spacing apart ──▶ doubled     one goes and the spacing doubles, however long the run
@@ -41,6 +45,8 @@ UNSEEN_TIME = 600.0
 """A young run has not met yet what its link may hold: this share more at first, gone after so many seconds."""
 _STUDENT = {2: 1.89, 3: 1.64, 4: 1.53, 5: 1.48, 6: 1.44, 7: 1.41, 8: 1.40, 9: 1.38, 10: 1.37, 11: 1.36}
 """By degrees of freedom: how many deviations to both sides hold four of five values (Student's t at 0.9)."""
+VERIFYING = "verifying"
+"""The phase in which targets are read again."""
 LONGEST = 365 * 86_400
 """Seconds: a longer time left means that the rate is not worth a number."""
 
@@ -117,11 +123,41 @@ def time_left(meter: Meter, total: int) -> tuple[int | None, EtaReason | None]:
     return (left, None) if left <= LONGEST else (None, "measuring")
 
 
-def spread(meter: Meter, left: int) -> tuple[int, int] | None:
+def is_verifying(phase: str, to_verify: int) -> bool:
+    """Whether a run's time goes into what is read of its targets again, and how much that is has been told."""
+    return phase == VERIFYING and to_verify > 0
+
+
+def run_left(meter: Meter, total: int, phase: str) -> tuple[int | None, EtaReason | None]:
+    """Seconds until the end of the run, not of its copy alone; or None and the reason why no number is shown."""
+    if is_verifying(phase, meter.to_verify):
+        return time_left(meter, meter.to_verify)
+    left, reason = time_left(meter, total)
+    if meter.to_verify > meter.verified and reason in (None, "finalizing"):
+        return None, "verification"
+    return left, reason
+
+
+def spread(meter: Meter, left: int, past: float | None = None) -> tuple[int, int] | None:
     """The least and the most seconds that a time left of `left` may come to, in four of five runs.
 
-    None where too few marks tell.
+    `past` is by which share of the truth four of five estimates of the machine's earlier runs were off at most.
+    None where it is not known and too few marks tell.
     """
+    own = _own_spread(meter, left)
+    if past is not None:
+        share = max(past, LEAST_SPREAD, own or 0.0)
+    elif own is not None:
+        age = meter.spacing * len(meter.marks)
+        share = max(own, LEAST_SPREAD + UNSEEN * math.exp(-age / UNSEEN_TIME))
+    else:
+        return None
+    share = min(share, MOST_SPREAD)
+    return math.floor(left / (1 + share)), math.ceil(left / (1 - share))
+
+
+def _own_spread(meter: Meter, left: int) -> float | None:
+    """By which share the rest of the run may differ, as its own marks tell; None where these are too few."""
     if meter.first is None or len(meter.marks) <= min(_STUDENT):
         return None
     done = (meter.first.bytes, *meter.marks)
@@ -137,6 +173,4 @@ def spread(meter: Meter, left: int) -> tuple[int, int] | None:
     to_come = max(left / meter.spacing, 0.5)
     deviation = math.sqrt(squares / (count - 1) * (1 / count + 1 / to_come) / worth)
     freedom = max(round(count * worth) - 1, min(_STUDENT))
-    least = LEAST_SPREAD + UNSEEN * math.exp(-count * meter.spacing / UNSEEN_TIME)
-    share = min(max(_STUDENT[freedom] * deviation / mean, least), MOST_SPREAD)
-    return math.floor(left / (1 + share)), math.ceil(left / (1 - share))
+    return _STUDENT[freedom] * deviation / mean

@@ -6,7 +6,7 @@ and the last period, so that a figure of now forgets what was.
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from schemas.job import State, Voice
 from sendensed.core.model import Event, Job
@@ -20,27 +20,36 @@ PERIOD = 60.0
 class Histogram:
     """Counts by bucket, and the sum of all values."""
 
-    def __init__(self) -> None:
-        self.counts = [0] * (len(BOUNDS) + 1)
-        self.sum = 0.0
+    def __init__(self, counts: Sequence[int] = (0,) * (len(BOUNDS) + 1), total: float = 0.0) -> None:
+        self.counts = list(counts)
+        self.sum = total
 
     def add(self, value: float) -> None:
         """One more value, in seconds."""
         self.counts[bisect_left(BOUNDS, value)] += 1
         self.sum += value
 
+    def mean(self) -> float | None:
+        """The mean of all values; None where there are none."""
+        count = sum(self.counts)
+        return self.sum / count if count else None
 
-def quantile(histograms: Iterable[Histogram], share: float) -> float | None:
-    """The value that `share` of all values do not exceed, as far as buckets tell; None where there are none."""
+    def quantile(self, share: float) -> float | None:
+        """The value that `share` of all values do not exceed, as buckets tell it; None where there are none."""
+        wanted = share * sum(self.counts)
+        below = 0.0
+        for count, bound in zip(self.counts, BOUNDS, strict=False):
+            if count and wanted <= count:
+                return float(below + (bound - below) * wanted / count)
+            wanted -= count
+            below = bound
+        return below if any(self.counts) else None
+
+
+def merged(histograms: Sequence[Histogram]) -> Histogram:
+    """One with the values of all."""
     counts = [sum(column) for column in zip(*(one.counts for one in histograms), strict=True)]
-    wanted = share * sum(counts)
-    below = 0.0
-    for count, bound in zip(counts, BOUNDS, strict=False):
-        if count and wanted <= count:
-            return float(below + (bound - below) * wanted / count)
-        wanted -= count
-        below = bound
-    return below if any(counts) else None
+    return Histogram(counts, sum(one.sum for one in histograms))
 
 
 class Timing:
@@ -58,16 +67,10 @@ class Timing:
             now.add(value)
             self.total.add(value)
 
-    def mean(self, at: float) -> float | None:
-        """The recent mean, or None."""
+    def recent(self, at: float) -> Histogram:
+        """The values of one to two periods before `at`."""
         self._turned(at)
-        count = sum(sum(one.counts) for one in self._recent)
-        return sum(one.sum for one in self._recent) / count if count else None
-
-    def percentile(self, at: float, share: float) -> float | None:
-        """What `share` of the recent values do not exceed, or None."""
-        self._turned(at)
-        return quantile(self._recent, share)
+        return merged(self._recent)
 
     def _turned(self, at: float) -> Histogram:
         if at >= self._until:
@@ -88,14 +91,19 @@ class Gauges:
         self.batched = 0
         self.copied_bytes = 0
         self.flips: Counter[tuple[Voice, State]] = Counter()
-        self._sizes: list[int] = []
+        self.viewer_skips = 0
+        self.sizes: list[int] = []
+        """Jobs in each of the last 100 batches."""
 
-    def committed(self, at: float, size: int, seconds: float, delays: Iterable[float]) -> None:
-        """A batch of `size` jobs was committed within `seconds`; `delays` are its updates', arrival to commit."""
+    def committed(self, at: float, size: int, seconds: float) -> None:
+        """A batch of `size` jobs was committed within `seconds`."""
         self.batched += size
         self.batch.add(at, (seconds,))
-        self.delay.add(at, delays)
-        self._sizes = [*self._sizes[-99:], size]
+        self.sizes = [*self.sizes[-99:], size]
+
+    def answered(self, at: float, delays: Iterable[float]) -> None:
+        """Updates are answered now; `delays` are from their arrival, by the store's clock, which may step back."""
+        self.delay.add(at, [max(0.0, delay) for delay in delays])
 
     def changed(self, before: Job | None, job: Job, events: Iterable[Event]) -> None:
         """A job was committed in the place of `before`."""
@@ -104,8 +112,3 @@ class Gauges:
         for event in events:
             if event.kind == "state":
                 self.flips[event.said_by, event.status] += 1
-
-    @property
-    def batch_size(self) -> float | None:
-        """Jobs in a batch, on average of the last 100."""
-        return sum(self._sizes) / len(self._sizes) if self._sizes else None

@@ -1,9 +1,12 @@
 """History: the rows that a change of a job leaves in `job_events`."""
 
 from datetime import datetime
+from operator import attrgetter
 
 from schemas.job import ACTIVE, Voice
 from sendensed.core.model import Disk, Event, Job
+
+_index_and_status = attrgetter("index", "status")
 
 
 def attempt(job: Job, new: int, now: datetime) -> Event:
@@ -29,12 +32,13 @@ def changes(before: Job | None, after: Job, now: datetime, voice: Voice, detail:
         rows.append(_event(after, now, "phase", voice, f"{before.current_phase} -> {after.current_phase}"))
     if before is not None and before.not_moving and not after.not_moving and after.status in ACTIVE:
         rows.append(alarm(after, now, voice, "moves again"))
-    was = {} if before is None else {disk.index: disk.status for disk in before.disks}
-    if was != {disk.index: disk.status for disk in after.disks}:
+    was = [] if before is None else list(map(_index_and_status, before.disks))
+    if was != list(map(_index_and_status, after.disks)):
+        known = dict(was)
         rows += [
             _event(after, now, "disk", voice, _disk_detail(disk))
             for disk in after.disks
-            if disk.status and was.get(disk.index) != disk.status
+            if disk.status and known.get(disk.index) != disk.status
         ]
     return tuple(rows)
 

@@ -8,6 +8,7 @@ An update's place is `(attempt, sequence)`; timestamps order nothing, but for th
 gives no sequence: there arrival is the order, and its clock tells a next disk from a late word of the last.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -15,13 +16,14 @@ from msgspec.structs import replace
 
 from schemas import ids
 from schemas.fault import Invalid
-from schemas.job import ACTIVE, EtaReason, State
+from schemas.job import ACTIVE, State
 from schemas.telemetry import DISKS, INT64, Command, Telemetry
-from sendensed.core import disks, estimate, history, prediction
+from sendensed.core import disks, history, metering, prediction
 from sendensed.core.model import Disk, Event, Job, Meter
 
-_OLDEST = 86_400.0
-"""Seconds: an update that claims to have waited longer is measured as if it had waited this long."""
+Past = Mapping[str, float]
+"""By which share estimates of some machines' earlier runs were off (`prediction.past_error`)."""
+NOTHING: Past = {}
 _NO_REASON = "the sender reported a failure and gave no reason"
 
 
@@ -38,28 +40,28 @@ class Merged(msgspec.Struct, frozen=True, gc=False):
     command: Command = "continue"
 
 
-def merge(job: Job | None, update: Telemetry, now: datetime, hub: str = "") -> Merged:
+def merge(job: Job | None, update: Telemetry, now: datetime, hub: str = "", past: Past = NOTHING) -> Merged:
     """What `update`, arriving at `now` at this hub, does to `job` (None: one that nobody has heard of).
 
     Raises Invalid where the id belongs to a job of another type. The sender of a job that an operator wants to
     end is told so until it ends.
     """
-    merged = _merge(job, update, now, hub)
+    merged = _merge(job, update, now, hub, past)
     if merged.job.cancel_requested_at is None or merged.job.status not in ACTIVE or merged.command != "continue":
         return merged
     return replace(merged, command="cancel")
 
 
-def _merge(job: Job | None, update: Telemetry, now: datetime, hub: str) -> Merged:
+def _merge(job: Job | None, update: Telemetry, now: datetime, hub: str, past: Mapping[str, float]) -> Merged:
     if job is None:
-        return _apply(None, _first(update, now), update, now, hub)
+        return _apply(None, _first(update, now), update, now, hub, past)
     if job.job_type != update.job_type:
         said = f"job_type: '{job.id}' is a {job.job_type} job; send it to its own address"
         raise Invalid(said, "job_type", "conflict")
     if update.attempt < job.attempt:
         return Merged(job, applied=False, reason="superseded", command="superseded")
     if update.attempt > job.attempt:
-        merged = _apply(None, _restarted(job, update), update, now, hub)
+        merged = _apply(None, _restarted(job, update), update, now, hub, past)
         return replace(merged, events=(history.attempt(job, update.attempt, now), *merged.events))
     if reason := _out_of_order(job, update):
         return _heard(job, now, hub, reason)
@@ -68,8 +70,8 @@ def _merge(job: Job | None, update: Telemetry, now: datetime, hub: str) -> Merge
     if job.closed_by in ("sender", "operator"):
         if not _opens_next_disk(job, update):
             return Merged(job, applied=False, reason="final", command=_last_word(job))
-        return _apply(job, _reopened(job), update, now, hub)
-    return _apply(job, job, update, now, hub)
+        return _apply(job, _reopened(job), update, now, hub, past)
+    return _apply(job, job, update, now, hub, past)
 
 
 def _first(update: Telemetry, now: datetime) -> Job:
@@ -153,7 +155,7 @@ def _reopened(job: Job) -> Job:
     )
 
 
-def _apply(before: Job | None, job: Job, update: Telemetry, now: datetime, hub: str) -> Merged:
+def _apply(before: Job | None, job: Job, update: Telemetry, now: datetime, hub: str, past: Past) -> Merged:
     """An update that is next in order, on a job made ready for it; `before` is None where the attempt begins.
 
     All that the update changes is put into one new job: to copy it for each step cost more than the steps.
@@ -164,15 +166,16 @@ def _apply(before: Job | None, job: Job, update: Telemetry, now: datetime, hub: 
     numbers = _numbers(job, update, status)
     grown = numbers.done > job.bytes_transferred or update.bytes_verified > job.meter.verified
     moved = before is None or grown or phase != job.current_phase
-    meter, speed = _metered(job, numbers.done, update, now, is_active=is_active, phase=phase)
+    meter, speed = metering.metered(job, numbers.done, update, now, is_active=is_active, phase=phase)
     said = update.error or job.sender_error
+    machine = update.vm_name or job.vm_name or ids.vm_name_of(job.id)
     after = replace(
         job,
         status=status,
         current_phase=phase,
         error_message=_NO_REASON if status == "failed" and not said else said,
         sender_error=said,
-        vm_name=update.vm_name or job.vm_name or ids.vm_name_of(job.id),
+        vm_name=machine,
         backup_type=update.backup_type or job.backup_type,
         total_kind=update.total_kind or job.total_kind,
         sender=update.sender or job.sender,
@@ -192,7 +195,7 @@ def _apply(before: Job | None, job: Job, update: Telemetry, now: datetime, hub: 
         started_at=job.started_at or (now if status != "pending" else None),
         completed_at=None if is_active else now,
         closed_by=None if is_active else "sender",
-        **_time(status, meter, numbers.total),
+        **metering.time_left(status, phase, meter, numbers.total, past.get(machine)),
     )
     after = prediction.recorded(job, after, now)
     return Merged(after, history.changes(before, after, now, "sender"))
@@ -232,11 +235,12 @@ def _numbers(job: Job, update: Telemetry, status: State) -> _Numbers:
     done = max(job.bytes_transferred, update.bytes_transferred)
     total = update.total_bytes or job.total_bytes
     if merged:
-        copied, planned = disks.bytes_sum(merged), disks.total_sum(merged)
-        _refuse_unstorable(len(merged), max(copied, planned))
+        copied = disks.bytes_sum(merged)
+        _refuse_unstorable(len(merged), copied)
         done = max(job.bytes_transferred, copied or update.bytes_transferred)
         if serial or not update.total_bytes:
-            summed = planned if disks.is_total_known(merged) else 0
+            summed = disks.total_sum(merged) if disks.is_total_known(merged) else 0
+            _refuse_unstorable(len(merged), summed)
             total = summed if serial else max(job.total_bytes, summed)
     percent = disks.percent(done, total, update.progress_percent, job.progress_percent)
     if status == "completed":
@@ -252,36 +256,9 @@ def _refuse_unstorable(count: int, most: int) -> None:
         raise Invalid("disks: their bytes add up to more than an int64 holds", "disks")
 
 
-def _metered(
-    job: Job, done: int, update: Telemetry, now: datetime, *, is_active: bool, phase: str
-) -> tuple[Meter, int]:
-    """The meter, and speed from it; the sender's word stands in until there is a measurement."""
-    meter = Meter() if is_active and phase != job.current_phase else job.meter
-    verified = max(meter.verified, update.bytes_verified)
-    meter = estimate.observe(meter, now.timestamp() - min(update.age, _OLDEST), done)
-    if verified:
-        meter = replace(meter, verified=verified)
-    measured = estimate.speed(meter)
-    if not is_active:
-        return meter, job.transfer_speed_bps or measured or update.transfer_speed_bps
-    return meter, measured if measured is not None else update.transfer_speed_bps or job.transfer_speed_bps
-
-
-def _time(status: State, meter: Meter, total: int) -> dict[str, int | str | None]:
-    """The fields that tell the time left, or the reason why there is none."""
-    left: int | None = 0
-    reason: EtaReason | None = None
-    if status == "stalled":
-        left, reason = None, "stalled"
-    elif status in ACTIVE:
-        left, reason = estimate.time_left(meter, total)
-    low, high = (estimate.spread(meter, left) if left else None) or (None, None)
-    return {"eta_seconds": left, "eta_reason": reason, "eta_low_seconds": low, "eta_high_seconds": high}
-
-
 def _timed(job: Job) -> Job:
     """The job with its time left."""
-    return replace(job, **_time(job.status, job.meter, job.total_bytes))
+    return replace(job, **metering.time_left(job.status, job.current_phase, job.meter, job.total_bytes))
 
 
 def close(job: Job, status: State, error: str | None, now: datetime) -> Job:

@@ -69,7 +69,10 @@ class Query(msgspec.Struct, frozen=True):
 
 
 class Page(msgspec.Struct, frozen=True):
-    """Jobs in order, and the mark that the next page starts after; None at the end."""
+    """Jobs in order, and the mark that the next page starts after; None at the end.
+
+    A page may have fewer jobs than the limit, or none, and others come after it.
+    """
 
     jobs: list[Job]
     next: Mark | None
@@ -96,31 +99,45 @@ def key(job: Job, sort: Sort) -> int | None:
     return None if moment is None else (moment - _EPOCH) // _MICROSECOND
 
 
-def page(found: list[Job], query: Query) -> Page:
-    """The page, of `limit` jobs or one more, where there are more."""
+def page(found: list[Job], query: Query, edge: Job | None = None) -> Page:
+    """The page, of `limit` jobs or one more, where there are more.
+
+    `edge` is the last job that was looked at, where others come after it: what stands behind it in the order waits
+    for the next page.
+    """
+    if edge is not None:
+        found = [job for job in found if not _is_after(job, mark(edge, query), query)]
     jobs = found[: query.limit]
-    more = len(found) > query.limit
-    return Page(jobs, Mark(key(jobs[-1], query.sort), jobs[-1].id) if more else None)
+    if len(found) > query.limit:
+        return Page(jobs, mark(jobs[-1], query))
+    return Page(jobs, None if edge is None else mark(edge, query))
+
+
+def mark(job: Job, query: Query) -> Mark:
+    """Where a page ends with this job."""
+    return Mark(key(job, query.sort), job.id)
 
 
 def ordered(jobs: list[Job], query: Query) -> list[Job]:
     """All that are asked for and come after the mark, in order."""
-    sign = -1 if query.descending else 1
-
-    def place(value: int | None, job_id: str) -> tuple[bool, int, bytes]:
-        return value is None, sign * (value or 0), job_id.encode()
-
-    def after(job: Job, mark: Mark) -> bool:
-        nothing, number, name = place(key(job, query.sort), job.id)
-        marked_nothing, marked, marked_name = place(mark.key, mark.id)
-        if (nothing, number) != (marked_nothing, marked):
-            return (nothing, number) > (marked_nothing, marked)
-        return name < marked_name if query.descending else name > marked_name
-
-    wanted = [job for job in jobs if query.wants(job) and (query.after is None or after(job, query.after))]
+    wanted = [
+        job for job in jobs if query.wants(job) and (query.after is None or _is_after(job, query.after, query))
+    ]
     wanted.sort(key=lambda job: job.id.encode(), reverse=query.descending)
-    wanted.sort(key=lambda job: place(key(job, query.sort), "")[:2])
+    wanted.sort(key=lambda job: _place(key(job, query.sort), query))
     return wanted
+
+
+def _is_after(job: Job, mark: Mark, query: Query) -> bool:
+    place, marked = _place(key(job, query.sort), query), _place(mark.key, query)
+    if place != marked:
+        return place > marked
+    name, marked_name = job.id.encode(), mark.id.encode()
+    return name < marked_name if query.descending else name > marked_name
+
+
+def _place(value: int | None, query: Query) -> tuple[bool, int]:
+    return value is None, -(value or 0) if query.descending else value or 0
 
 
 class _Cursor(msgspec.Struct, frozen=True, array_like=True):

@@ -8,10 +8,10 @@ from datetime import datetime
 
 import msgspec
 
-from schemas.job import EtaReason, State, Voice
+from schemas.job import EtaBasis, EtaReason, State, Voice
 
 
-class Disk(msgspec.Struct, frozen=True, gc=False):
+class Disk(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """One disk. `total_bytes` 0 is unknown; `progress_percent` None where nothing tells it.
 
     `bottleneck` is what took most of the time when that was last told; '' where it never was.
@@ -38,7 +38,8 @@ class Meter(msgspec.Struct, frozen=True, gc=False, array_like=True):
 
     `recent` holds the points of the speed window, `first` the first point of the present phase, `rate`
     the exponentially weighted mean, `samples` the number of points since `first`, `marks` the bytes at each
-    `spacing` seconds since then. `verified` are the bytes of the targets that were read again by then.
+    `spacing` seconds since then. `verified` are the bytes of the targets that were read again by then, of
+    `to_verify` in all (0: unknown).
     """
 
     recent: tuple[Point, ...] = ()
@@ -48,6 +49,7 @@ class Meter(msgspec.Struct, frozen=True, gc=False, array_like=True):
     spacing: float = 0.0
     marks: tuple[int, ...] = ()
     verified: int = 0
+    to_verify: int = 0
 
 
 class Prediction(msgspec.Struct, frozen=True, gc=False, array_like=True):
@@ -71,6 +73,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     after another; `disk_ended_at` is then the sender's clock at the end of the last finished one. `sender_error`
     is what the sender last said was wrong; a verdict of the reaper stands over it in `error_message`. `heard_by`
     is the hub that heard of the job last; `not_moving` is the reaper's word that it is heard but does not move.
+    `event_count` grows by one with each row of its history.
     """
 
     id: str
@@ -89,6 +92,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     eta_reason: EtaReason | None = None
     eta_low_seconds: int | None = None
     eta_high_seconds: int | None = None
+    eta_basis: EtaBasis | None = None
     error_message: str | None = None
     attempt: int = 1
     sequence: int | None = None
@@ -109,6 +113,7 @@ class Job(msgspec.Struct, frozen=True, gc=False):
     cancel_requested_at: datetime | None = None
     heard_by: str = ""
     not_moving: bool = False
+    event_count: int = 0
     revision: int = 0
 
 

@@ -67,6 +67,12 @@ def accuracy(machine: Iterable[Run], all_runs: Iterable[Run]) -> wire.Accuracy |
     return wire.Accuracy("all", len(others), _within(others)) if others else None
 
 
+def past_error(runs: Iterable[Run]) -> float | None:
+    """By which share of the truth four of five estimates of a machine's runs were off; None for too few runs."""
+    telling = [run for run in runs if _tells(run)]
+    return _within(telling) / 100 if len(telling) >= LEAST_RUNS else None
+
+
 def within_percent(runs: Iterable[Run]) -> float | None:
     """By how many percent of the truth four of five estimates were off at the most; None where there were none."""
     telling = [run for run in runs if _tells(run)]

@@ -2,8 +2,8 @@
 
 The points of its chart go through the hub's own merge as if they came from the sender, so speed, time left and
 their reasons are those that stood on the page. What the points do not tell comes from the history: verdicts,
-wishes to cancel, ends of attempts. The last step is the job exactly as it was exported; disks are shown from there
-on, for how they moved was not kept.
+wishes to cancel, ends of attempts. How far each disk was, both tell together (`replay_disks`). The last step is
+the job exactly as it was exported.
 """
 
 from collections.abc import Iterator
@@ -17,8 +17,9 @@ from schemas.bundle import Bundle
 from schemas.job import ACTIVE, EventView, JobView
 from schemas.reading import Sample
 from schemas.telemetry import Telemetry
+from sendensed.core import estimate, metering, replay_disks
 from sendensed.core import job as merging
-from sendensed.core.model import Disk, Event, Job, Prediction
+from sendensed.core.model import Disk, Event, Job, Meter, Prediction
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -49,14 +50,36 @@ def steps(bundle: Bundle) -> tuple[Step, ...]:
     )
     found = [Step(job.created_at, job)]
     end = end_of(bundle)
+    states: dict[int, str] = {}
+    done: dict[int, int] = {}
+    attempt = job.attempt
+    is_whole = _has_beginning(bundle)
     for at, what in ordered:
         events: tuple[Event, ...] = ()
+        if what.attempt != attempt:
+            attempt, states, done = what.attempt, {}, {}
         if isinstance(what, Sample):
             job = _heard(job, what, final)
+            done = {disk.disk_index: disk.bytes_transferred for disk in what.disks or ()}
         else:
             job, events = _told(job, what), (Event(job_id=job.id, **asdict(what)),)
-        found.append(Step(min(at, end), job if at < end else final, events, isinstance(what, Sample)))
+            states = _states(states, what)
+        known = replay_disks.known(job, states, done, final, is_whole=is_whole)
+        shown = replace(job, disks=known) if at < end else final
+        found.append(Step(min(at, end), shown, events, isinstance(what, Sample)))
     return (*found, Step(end, final))
+
+
+def _has_beginning(bundle: Bundle) -> bool:
+    """Whether the history goes back to the first word: of a very long one the newest part is kept in a bundle."""
+    first = min((one.at for one in bundle.samples), default=bundle.job.created_at)
+    return any(event.at <= first for event in bundle.events)
+
+
+def _states(states: dict[int, str], event: EventView) -> dict[int, str]:
+    """The disks' states after a row of the history."""
+    told = replay_disks.told(event.detail) if event.kind == "disk" else None
+    return states if told is None else {**states, told[0]: told[1]}
 
 
 def _in_order(bundle: Bundle) -> Iterator[tuple[datetime, Sample | EventView]]:
@@ -68,6 +91,9 @@ def _in_order(bundle: Bundle) -> Iterator[tuple[datetime, Sample | EventView]]:
 
 
 def _heard(job: Job, sample: Sample, final: Job) -> Job:
+    """The job after a point. That it will be verified is known of it; how far that was at a point is not."""
+    ahead = 0 if sample.current_phase == estimate.VERIFYING else final.meter.to_verify
+    job = replace(job, meter=replace(job.meter, to_verify=ahead))
     update = Telemetry(
         job_type=job.job_type,
         job_id=job.id,
@@ -81,6 +107,7 @@ def _heard(job: Job, sample: Sample, final: Job) -> Job:
         backup_type=final.backup_type,
         total_kind=final.total_kind,
         sender=final.sender,
+        bytes_to_verify=ahead,
     )
     opened = replace(job, status="running", closed_by=None, completed_at=None, error_message=None)
     merged = merging.merge(opened if job.closed_by else job, update, sample.at).job
@@ -100,7 +127,7 @@ def _told(job: Job, event: EventView) -> Job:
         return replace(job, status=event.status, closed_by=None, completed_at=None)
     error = event.detail if event.status == "failed" else job.error_message
     ended = replace(job, status=event.status, closed_by=event.said_by, completed_at=event.at, error_message=error)
-    return replace(ended, eta_seconds=0, eta_reason=None, eta_low_seconds=None, eta_high_seconds=None)
+    return replace(ended, **metering.time_left(ended.status, ended.current_phase, ended.meter, ended.total_bytes))
 
 
 def _final(bundle: Bundle) -> Job:
@@ -115,7 +142,8 @@ def _final(bundle: Bundle) -> Job:
         Prediction(one.percent, _said_at(bundle, one), one.predicted_seconds, one.low_seconds, one.high_seconds)
         for one in bundle.predictions
     )
-    return Job(**{**known, "disks": disks, "predictions": predictions, "revision": 0})
+    meter = Meter(verified=bundle.job.bytes_verified, to_verify=bundle.job.bytes_to_verify)
+    return Job(**{**known, "disks": disks, "predictions": predictions, "meter": meter, "revision": 0})
 
 
 def _said_at(bundle: Bundle, said: wire.Prediction) -> datetime:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from schemas.reading import Gap, GapCause, Sample
+from schemas.reading import DiskBytes, Gap, GapCause, Sample
 from sendensed.core.model import Event, Job
 
 EVERY = 5.0
@@ -20,13 +20,14 @@ THINNED_BROKEN = 180.0
 class Window(msgspec.Struct, frozen=True):
     """What of a job is asked for: from `start` until before `end`, a sample each `step` seconds.
 
-    What is older than `thinned` may have been thinned.
+    What is older than `thinned` may have been thinned. `disks` asks for the bytes of each disk as well.
     """
 
     start: datetime
     end: datetime
     step: float
     thinned: datetime
+    disks: bool = False
 
 
 class Hole(msgspec.Struct, frozen=True):
@@ -75,14 +76,22 @@ def of(job: Job) -> Sample | None:
         bytes_transferred=job.bytes_transferred,
         transfer_speed_bps=job.transfer_speed_bps,
         current_phase=job.current_phase,
+        disks=_bytes(job),
     )
 
 
-def window(job: Job, now: datetime, points: int, whole: timedelta) -> Window:
+def _bytes(job: Job) -> tuple[DiskBytes, ...] | None:
+    """How far each of several disks is; of one disk the job's own bytes tell it."""
+    if len(job.disks) < 2:
+        return None
+    return tuple(DiskBytes(disk.index, disk.bytes_transferred) for disk in job.disks)
+
+
+def window(job: Job, now: datetime, points: int, whole: timedelta, *, disks: bool = False) -> Window:
     """The job's whole time in about so many points."""
     start = job.created_at
     end = max(job.completed_at or now, job.last_telemetry_at or now, start) + timedelta(seconds=1)
-    return Window(start, end, max((end - start).total_seconds() / points, EVERY), now - whole)
+    return Window(start, end, max((end - start).total_seconds() / points, EVERY), now - whole, disks)
 
 
 def chosen(kept: Iterable[Sample], asked: Window) -> Found:
@@ -95,7 +104,7 @@ def chosen(kept: Iterable[Sample], asked: Window) -> Found:
             holes.append(hole)
         place = int((sample.at - asked.start) / timedelta(seconds=asked.step))
         buckets.setdefault((len(holes), place), []).append(sample)
-    return Found(tuple(_folded(bucket) for bucket in buckets.values()), tuple(holes))
+    return Found(tuple(_folded(bucket, asked) for bucket in buckets.values()), tuple(holes))
 
 
 def _hole(before: Sample, after: Sample, asked: Window) -> Hole | None:
@@ -106,12 +115,13 @@ def _hole(before: Sample, after: Sample, asked: Window) -> Hole | None:
     return None
 
 
-def _folded(bucket: Sequence[Sample]) -> Sample:
+def _folded(bucket: Sequence[Sample], asked: Window) -> Sample:
     """One sample in the place of several: where they end, at their mean speed."""
     return msgspec.structs.replace(
         bucket[-1],
         bytes_transferred=max(one.bytes_transferred for one in bucket),
         transfer_speed_bps=sum(one.transfer_speed_bps for one in bucket) // len(bucket),
+        disks=bucket[-1].disks if asked.disks else None,
     )
 
 

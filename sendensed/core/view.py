@@ -6,6 +6,7 @@ import msgspec
 
 from schemas.feed import AlarmView
 from schemas.job import DiskView, EventView, JobView
+from sendensed.core import estimate
 from sendensed.core.alarm import Alarm
 from sendensed.core.model import Event, Job
 
@@ -56,7 +57,7 @@ def job_view(job: Job) -> JobView:
         cancel_requested_at=job.cancel_requested_at,
         eta_low_seconds=job.eta_low_seconds,
         eta_high_seconds=job.eta_high_seconds,
-        eta_basis=None if job.eta_low_seconds is None else "run",
+        eta_basis=job.eta_basis,
         appliance=job.appliance,
         disks=tuple(
             DiskView(
@@ -72,7 +73,16 @@ def job_view(job: Job) -> JobView:
         ),
         heard_by=job.heard_by,
         not_moving=job.not_moving,
+        bytes_verified=job.meter.verified,
+        bytes_to_verify=job.meter.to_verify,
+        eta_copy_seconds=_copy_left(job),
+        event_count=job.event_count,
     )
+
+
+def _copy_left(job: Job) -> int | None:
+    """Seconds until all is copied, where that is not the end."""
+    return estimate.time_left(job.meter, job.total_bytes)[0] if job.eta_reason == "verification" else None
 
 
 def alarm_view(alarm: Alarm) -> AlarmView:

@@ -31,10 +31,26 @@ class Assets:
             path.relative_to(folder).as_posix(): _asset(path) for path in sorted(files) if path.suffix in _KINDS
         }
         self.routes = (
-            Route("GET", "/", self._page, "read", page=True, media="text/html", statuses=("2XX", "3XX")),
-            Route("GET", "/login", self._login, "public", media="text/html", statuses=("2XX", "3XX")),
-            Route("GET", "/assets/{file}", self._file, "public", media="*/*", statuses=("2XX", "3XX")),
-            Route("GET", "/assets/vendor/{file}", self._vendor, "public", media="*/*", statuses=("2XX", "3XX")),
+            Route("GET", "/", self._page, "read", page=True, media="text/html", statuses=("200", "303", "304")),
+            Route("GET", "/login", self._login, "public", media="text/html", statuses=("200", "304")),
+            Route(
+                "GET",
+                "/assets/{file}",
+                self._file,
+                "public",
+                media="*/*",
+                statuses=("200", "304"),
+                refuses=("404",),
+            ),
+            Route(
+                "GET",
+                "/assets/vendor/{file}",
+                self._vendor,
+                "public",
+                media="*/*",
+                statuses=("200", "304"),
+                refuses=("404",),
+            ),
         )
 
     async def _page(self, request: Request, values: Sequence[str]) -> Response:

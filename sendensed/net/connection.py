@@ -60,6 +60,7 @@ class Connection:
         self._woken = False
         self._ends = False
         self._left = b""
+        self._pause = 0.0
 
     def wake(self) -> None:
         """Ends the wait for a next request, if that is what the connection is doing."""
@@ -84,6 +85,7 @@ class Connection:
                 ending.upgrade.run,
                 self._server.heartbeat,
                 self._server.report,
+                self._server.unsent,
             )
 
     async def _converse(self) -> _Ending | None:
@@ -92,6 +94,10 @@ class Connection:
         while True:
             if now >= self._scope.deadline or self._woken:
                 return None
+            if self._left or self._ends:
+                if not await self._finish(now):
+                    return _DONE
+                now = trio.current_time()
             try:
                 request = self._parser.next()
             except Refused as refused:
@@ -104,14 +110,13 @@ class Connection:
                 ending = await self._respond(request, now)
                 if ending is not None:
                     return ending
+                request = None  # its body is not kept until the next one
                 if self._parser.pending:
                     await trio.lowlevel.checkpoint()
             now = trio.current_time()
 
     async def _read(self, now: float) -> bool:
         """Waits for more of the peer; False where there is nothing to wait for any more."""
-        if self._left or self._ends:
-            return await self._finish_taken(now)
         phase = self._parser.phase
         if self._answered or phase != self._phase:
             self._answered = False
@@ -157,24 +162,30 @@ class Connection:
         if self._ends:
             data = encode(response, self._server.date(now), body=True, end=b"close")
         else:
-            data = self._server.said(response)
+            data = self._server.said(response, now)
         try:
-            sent = self._peer.try_send(data)
+            sent = 0 if response.pause else self._peer.try_send(data)
         except PeerGone:
             sent = 0  # the task meets it too
-        self._left = data[sent:]
+        self._left, self._pause = data[sent:], response.pause
         if self._line is not None:
             self._line.free()
             if self._ends or self._left:
                 self._line.wake()
 
-    async def _finish_taken(self, now: float) -> bool:
-        """Sends what the socket had no room for of an answer; False where the connection ends with it."""
-        if self._scope.deadline < now + self._server.limits.write:
-            self._scope.deadline = now + self._server.limits.write + _SLACK
-        left, self._left = self._left, b""
+    async def _finish(self, now: float) -> bool:
+        """Sends what is left of an answer: the socket had no room for it, or it is held back. False where the
+        connection ends with it.
+        """
+        until = now + self._pause + self._server.limits.write
+        if self._scope.deadline < until:
+            self._scope.deadline = until + _SLACK
+        await trio.sleep(self._pause)
+        left, self._left, self._pause = self._left, b"", 0.0
         if left:
             await self._peer.send(left)
+        if self._ends and self._parser.pending:
+            await self._peer.linger(self._server.limits.linger)
         return not self._ends
 
     async def _respond(self, request: Request, now: float) -> _Ending | None:
@@ -191,7 +202,11 @@ class Connection:
                 return _Ending(response, request)
             response = problem
         close = response.close or not request.keep_alive or request.upgrade or self._server.draining
-        await self._peer.send(self._encode(request, response, close))
+        said = self._encode(request, response, close)
+        if response.pause:
+            self._left, self._pause, self._ends = said, response.pause, close
+            return None
+        await self._peer.send(said)
         if not close:
             return None
         if self._parser.pending:

@@ -18,7 +18,16 @@ class Control:
         self._receiver = receiver
         self._refuse = refuse
         self.routes = (
-            Route("POST", "/api/v1/jobs/{id}/cancel", self._cancel, "operate", new=True, says=Stopping),
+            Route(
+                "POST",
+                "/api/v1/jobs/{id}/cancel",
+                self._cancel,
+                "operate",
+                new=True,
+                says=Stopping,
+                statuses=("200", "202"),
+                refuses=("404", "409"),
+            ),
         )
 
     async def _cancel(self, request: Request, values: Sequence[str]) -> Response:

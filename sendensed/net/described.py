@@ -22,6 +22,29 @@ _VALUES = {
     "id": {**_NAME, "maxLength": JOB_ID_BYTES},
 }
 """What may stand in the place of a `{name}` of a path; any text where none is named."""
+_ANYWHERE = {
+    "400": "Malformed: the request, its path, its parameters or its body.",
+    "403": "A foreign host or origin, no right to this, or another appliance's.",
+    "408": "The request came too slowly.",
+    "413": "The body is too large.",
+    "414": "The address is too long.",
+    "415": "The body is not plain JSON.",
+    "417": "The only expectation met is 100-continue.",
+    "431": "The head is too large.",
+    "500": "A bug; its id is in the hub's log.",
+    "503": "The hub cannot now; Retry-After says when.",
+}
+_WITH_TOKEN = {
+    "401": "No token, or none that is valid any more.",
+    "429": "Too fast, or too many unknown tokens; Retry-After says when.",
+}
+_OF_SOME = {
+    "401": "The link or token is over, or not known.",
+    "404": "There is no such thing.",
+    "409": "It is not in a state for this.",
+    "426": "This address speaks websocket only.",
+}
+"""Refusals that any address may be answered, those where a token is asked for, and what an address's own mean."""
 _INFO = {
     "title": "Sendense telemetry",
     "version": __version__,
@@ -80,8 +103,9 @@ def _operation(route: Route, known: dict[type[msgspec.Struct], dict[str, Any]]) 
     answers: dict[str, Any] = {}
     for status in route.statuses:
         answers[status] = {"description": "As asked.", **({"content": told} if told else {})}
-    answers.setdefault("4XX", {"description": "Refused: a code, a sentence, the field.", "content": refused})
-    answers.setdefault("5XX", {"description": "The hub cannot now; Retry-After says when.", "content": refused})
+    own = {status: _OF_SOME[status] for status in route.refuses}
+    for status, said in (own | _ANYWHERE | (_WITH_TOKEN if route.need != "public" else {})).items():
+        answers.setdefault(status, {"description": said, "content": refused})
     operation: dict[str, Any] = {
         "operationId": f"{route.method.lower()}{route.path.replace('/', '_').replace('{', '').replace('}', '')}",
         "parameters": [*_path_parameters(route.path), *(_query_parameters(route.query) if route.query else ())],

@@ -18,7 +18,7 @@ from sendensed.net import query
 from sendensed.net.access import Access
 from sendensed.net.http import Request, Response, Upgrade
 from sendensed.net.route import Refuser, Route
-from sendensed.net.ws import Gone, WebSocket, text_frame
+from sendensed.net.ws import Gone, WebSocket
 from sendensed.store import StoreUnavailable
 
 _LOOK = 1.0
@@ -38,7 +38,6 @@ class Feed:
         fanout: Fanout,
         hearing: Hearing,
         settings: config.Feed,
-        hub: str,
         refuse: Refuser,
         access: Access,
     ) -> None:
@@ -46,11 +45,19 @@ class Feed:
         self._fanout = fanout
         self._hearing = hearing
         self._settings = settings
-        self._hub = hub
         self._refuse = refuse
         self._access = access
         self.routes = (
-            Route("GET", "/api/v1/feed", self._feed, "read", new=True, query=FeedQuery, statuses=("101",)),
+            Route(
+                "GET",
+                "/api/v1/feed",
+                self._feed,
+                "read",
+                new=True,
+                query=FeedQuery,
+                statuses=("101",),
+                refuses=("426",),
+            ),
         )
 
     async def _feed(self, request: Request, values: Sequence[str]) -> Response | Upgrade:
@@ -69,7 +76,7 @@ class Feed:
                     wanted,
                     since,
                     self._hearing,
-                    self._hub,
+                    self._hearing.hub,
                     self._settings,
                     self._notifier,
                 )
@@ -99,7 +106,7 @@ class _Socket:
         return await self._socket.receive()
 
     async def send(self, payload: bytes) -> None:
-        await self._socket.send(text_frame(payload))
+        await self._socket.send_text(payload)
 
     def try_send(self, frame: bytes) -> bool:
         try:

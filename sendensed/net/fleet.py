@@ -30,7 +30,15 @@ class Fleet:
         self._hearing = hearing
         self.routes = (
             Route("GET", "/api/v1/machines", self._machines, "read", query=MachinesQuery, says=MachineList),
-            Route("GET", "/api/v1/machines/{name}", self._machine, "read", query=MachineQuery, says=MachineDetail),
+            Route(
+                "GET",
+                "/api/v1/machines/{name}",
+                self._machine,
+                "read",
+                query=MachineQuery,
+                says=MachineDetail,
+                refuses=("404",),
+            ),
             Route("GET", "/api/v1/calendar", self._calendar, "read", query=CalendarQuery, says=Calendar),
             Route("GET", "/api/v1/appliances", self._appliances, "read", says=ApplianceList),
             Route("GET", "/api/v1/summary", self._summary, "read", says=Summary),

@@ -38,13 +38,17 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class Response(msgspec.Struct, frozen=True):
-    """One answer: `body` is written as it is. With `close` the connection ends after it."""
+    """One answer: `body` is written as it is. With `close` the connection ends after it.
+
+    It goes out after `pause` seconds, in which nothing is kept of the request.
+    """
 
     status: int = 200
     body: bytes = b""
     content_type: str = JSON
     headers: Headers = ()
     close: bool = False
+    pause: float = 0.0
 
 
 class Upgrade(msgspec.Struct, frozen=True):
@@ -90,10 +94,11 @@ def fault(
     headers: Headers = (),
     *,
     close: bool = False,
+    pause: float = 0.0,
 ) -> Response:
     """An error as the contract writes it: `{"error":{"code","message","field"?}}`."""
     body = codec.encode(FaultBody(FaultDetail(code, message, field)))
-    return Response(status, body, JSON, headers, close)
+    return Response(status, body, JSON, headers, close, pause)
 
 
 def refuse(status: int, code: str, message: str, headers: Headers = ()) -> Refused:

@@ -42,8 +42,10 @@ class Heartbeat(msgspec.Struct, frozen=True):
     pong: float = 20.0
     """For the pong to a ping: longer, and the peer is taken for gone."""
     close: float = 5.0
-    """For the closing handshake: a live browser answers at once."""
+    """For the closing handshake: a live browser answers at once; one that did not read may read on till then."""
     write: float = 10.0
-    """Until the peer has taken a frame: a viewer that does not read is cut then."""
+    """Without the peer taking anything of what waits for it: it does not read, and is closed with 1013."""
+    unsent: int = 64 * 1024 * 1024
+    """Frames that peers have not taken yet, of all peers, each counted once: sixty snapshots of 1,000 jobs."""
     message: int = 4 * 1024
     """A message of the peer: viewers have little to say; more closes with 1009."""

@@ -38,8 +38,8 @@ class Login:
         self._environment = environment
         self._now = now
         self.routes = (
-            Route("POST", "/api/v1/login", self._login, "public", takes=SignIn, says=Session),
-            Route("POST", "/api/v1/logout", self._logout, "public"),
+            Route("POST", "/api/v1/login", self._login, "public", takes=SignIn, says=Session, refuses=("401",)),
+            Route("POST", "/api/v1/logout", self._logout, "public", statuses=("204",)),
             Route("GET", "/api/v1/session", self._session, "read", says=Session),
         )
 

@@ -1,8 +1,9 @@
 """Query: what stands behind the '?' of an address, read strictly into its type of `schemas.query`."""
 
 import re
+from collections.abc import Iterator
 from functools import cache
-from typing import TypeVar, get_origin, get_type_hints
+from typing import Literal, TypeVar, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -33,7 +34,23 @@ def read(text: str, kind: type[T]) -> T:
         place = _PLACE.search(str(error))
         name = place["name"] if place else ""
         problem = str(error)[: place.start()] if place else str(error)
-        raise Invalid(f"{name}: {problem.replace('`', '')}", name) from None
+        allowed = _allowed(kind).get(name)
+        listed = f"; it may be one of: {', '.join(allowed)}" if allowed else ""
+        raise Invalid(f"{name}: {problem.replace('`', '')}{listed}", name) from None
+
+
+@cache
+def _allowed(kind: type[msgspec.Struct]) -> dict[str, list[str]]:
+    """The values of the parameters that take certain words alone."""
+    return {name: list(_words(hint)) for name, hint in get_type_hints(kind).items()}
+
+
+def _words(hint: object) -> Iterator[str]:
+    if get_origin(hint) is Literal:
+        yield from get_args(hint)
+    else:
+        for inner in get_args(hint):
+            yield from _words(inner)
 
 
 @cache

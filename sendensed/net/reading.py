@@ -31,8 +31,16 @@ class Reading:
         self._whole = timedelta(days=settings.whole)
         self.routes = (
             Route("GET", "/api/v1/jobs", self._jobs, "read", query=JobsQuery, says=JobList),
-            Route("GET", "/api/v1/jobs/{id}", self._job, "read", says=JobDetail),
-            Route("GET", "/api/v1/jobs/{id}/samples", self._samples, "read", query=SamplesQuery, says=Samples),
+            Route("GET", "/api/v1/jobs/{id}", self._job, "read", says=JobDetail, refuses=("404",)),
+            Route(
+                "GET",
+                "/api/v1/jobs/{id}/samples",
+                self._samples,
+                "read",
+                query=SamplesQuery,
+                says=Samples,
+                refuses=("404",),
+            ),
         )
 
     async def _jobs(self, request: Request, values: Sequence[str]) -> Response:
@@ -64,7 +72,7 @@ class Reading:
             return _unknown(values[0])
         job, events = found
         now = self._hearing.clock.now()
-        window = samples.window(job, now, asked.points, self._whole)
+        window = samples.window(job, now, asked.points, self._whole, disks=asked.disks)
         kept = await self._archive.samples(job.id, window)
         outages = await self._archive.outages(window.start, window.end)
         gaps = samples.gaps(job, kept, events, outages, now)

@@ -24,7 +24,8 @@ class Route(msgspec.Struct, frozen=True):
 
     A draining hub refuses routes that take something `new`. `query`, `takes` and `says` are the types of what
     stands behind the '?', of the body, and of the answer, where it is JSON; `media` is the answer's kind where
-    it has no such type, `statuses` are those it comes with. A `page` is for people: a browser without a session is
+    it has no such type, `statuses` are those it comes with; `refuses` are the address's own refusals, beside what
+    any may be answered (`described`). A `page` is for people: a browser without a session is
     sent to sign in. `taker` has requests answered that nobody waits for, as `answer` does.
     """
 
@@ -37,7 +38,8 @@ class Route(msgspec.Struct, frozen=True):
     takes: type[msgspec.Struct] | None = None
     says: type[msgspec.Struct] | None = None
     media: str = ""
-    statuses: tuple[str, ...] = ("2XX",)
+    statuses: tuple[str, ...] = ("200",)
+    refuses: tuple[str, ...] = ()
     page: bool = False
     taker: TakerOf | None = None
 
@@ -65,7 +67,7 @@ class Refuser:
         """The refusal; where it is the hub's own trouble, with a time to come back that spreads the herd."""
         wait = self.wait(refusal)
         headers: Headers = () if wait is None else (("Retry-After", str(wait)),)
-        return fault(refusal.status, refusal.code, refusal.message, refusal.field, headers)
+        return fault(refusal.status, refusal.code, refusal.message, refusal.field, headers, pause=refusal.pause)
 
     def wait(self, refusal: Refusal) -> int | None:
         """Seconds until it is worth trying again; None where it never is."""

@@ -7,9 +7,11 @@ and `metrics` (readers), `described` (programs), `assets` (the page).
 from msgspec.structs import replace
 
 from schemas.fault import Invalid
+from schemas.reading import Replay
 from sendensed import config
 from sendensed.actors.fanout import Fanout
 from sendensed.actors.hearing import Hearing
+from sendensed.actors.measures import Measures
 from sendensed.actors.notifier import Notifier
 from sendensed.actors.receiver import DRAINING, Receiver
 from sendensed.core.answer import Refusal
@@ -50,18 +52,18 @@ class Routes:
         fanout: Fanout,
         notifier: Notifier,
         hearing: Hearing,
-        assets: Assets,
+        measures: Measures,
         settings: config.Config,
         environment: Environment,
-        access: Access,
         tokens: Tokens,
-        hub: str,
         database: str,
         certificate: Certificate | None = None,
+        replay: Replay | None = None,
+        assets: Assets | None = None,
     ) -> None:
         self.draining = False
         self._guard = Guard(settings)
-        self._access = access
+        self.access = Access(tokens, settings, hearing.clock.now)
         self._refuse = Refuser(environment)
         described = Described()
         self.table: tuple[Route, ...] = (
@@ -70,21 +72,20 @@ class Routes:
             *Reading(store, archive, hearing, settings.history).routes,
             *Fleet(archive, hearing).routes,
             *Badges(archive, hearing).routes,
-            *Feed(notifier, fanout, hearing, settings.feed, hub, self._refuse, access).routes,
+            *Feed(notifier, fanout, hearing, settings.feed, self._refuse, self.access).routes,
             *Health(
                 hearing,
-                fanout,
-                receiver,
+                measures,
                 lambda: self.draining,
-                hub,
                 database,
                 is_open=settings.open,
                 certificate=certificate,
+                replay=replay,
             ).routes,
-            *Metrics(archive, hearing, fanout, receiver).routes,
-            *Login(tokens, access, settings, environment, hearing.clock.now).routes,
+            *Metrics(archive, hearing, measures).routes,
+            *Login(tokens, self.access, settings, environment, hearing.clock.now).routes,
             *described.routes,
-            *assets.routes,
+            *(assets or Assets()).routes,
         )
         described.table = self.table
 
@@ -121,7 +122,7 @@ class Routes:
             if route.taker and route.method == request.method and (values := route.match(segments)):
                 if self._guard.check(request) is not None:
                     return None
-                admitted = (lambda: caller) if caller else self._access.standing(request, route.need)
+                admitted = (lambda: caller) if caller else self.access.standing(request, route.need)
                 return route.taker(values, admitted) if admitted else None
         return None
 
@@ -141,7 +142,7 @@ class Routes:
     async def _admitted(
         self, route: Route, request: Request, values: list[str], settled: Caller | None
     ) -> Response | Upgrade:
-        caller = settled or await self._access.admit(request, route.need)
+        caller = settled or await self.access.admit(request, route.need)
         if isinstance(caller, Response):
             if route.page and caller.status == 401:
                 return Response(303, headers=(("Location", "login"), ("Cache-Control", "no-store")))

@@ -13,6 +13,7 @@ from sendensed.net.known import KnownHeads
 from sendensed.net.limits import Heartbeat, Limits
 from sendensed.net.pump import PeerGone, Pump
 from sendensed.net.stream import Peer
+from sendensed.net.wire import Unsent
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +46,7 @@ class Server:
         self.heartbeat = heartbeat or Heartbeat()
         self.body_limit = body_limit or (lambda path: limits.body)
         self.heads = KnownHeads(quick) if quick else KnownHeads()
+        self.unsent = Unsent(self.heartbeat.unsent)
         self.draining = False
         self.pump = pump
         self._said: tuple[Response, bytes, bytes] | None = None
@@ -98,9 +100,9 @@ class Server:
             self._date_until = now + 1
         return self._date
 
-    def said(self, response: Response) -> bytes:
+    def said(self, response: Response, now: float) -> bytes:
         """The answer's bytes, after which the connection goes on: made once for all who get the same in a row."""
-        date, said = self.date(trio.current_time()), self._said
+        date, said = self.date(now), self._said
         if said is None or said[0] is not response or said[1] is not date:
             said = self._said = (response, date, encode(response, date, body=True, end=b""))
         return said[2]

@@ -47,7 +47,7 @@ class Peer:
         except (trio.BrokenResourceError, trio.ClosedResourceError) as error:
             raise PeerGone from error
 
-    def try_send(self, data: bytes) -> int:
+    def try_send(self, data: bytes | memoryview) -> int:
         """Hands to the socket what it takes at once; returns how many bytes. Raises PeerGone. Never waits."""
         if self._socket is None:
             return 0
@@ -71,6 +71,22 @@ class Peer:
             with trio.fail_after(self._write_time):
                 await self.stream.send_all(memoryview(data)[sent:])
         except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError, OSError) as error:
+            raise PeerGone from error
+
+    async def send_some(self, data: memoryview) -> int:
+        """Returns how many bytes were taken, once some are. Raises PeerGone. There is no deadline.
+
+        Cancelled, it has sent nothing, but over TLS an unknown part of it.
+        """
+        try:
+            if self._socket is None:
+                piece = data[:RECEIVE]
+                await self.stream.send_all(piece)
+                return len(piece)
+            while not (sent := self.try_send(data)):
+                await trio.lowlevel.wait_writable(self._socket)
+            return sent
+        except (trio.BrokenResourceError, trio.ClosedResourceError, OSError) as error:
             raise PeerGone from error
 
     async def linger(self, time: float) -> None:

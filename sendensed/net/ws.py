@@ -15,12 +15,19 @@ from wsproto.utilities import LocalProtocolError
 from sendensed.net.limits import Heartbeat
 from sendensed.net.pump import PeerGone
 from sendensed.net.stream import Peer
+from sendensed.net.wire import Unsent, Wire
 
 NORMAL = 1000
 GOING_AWAY = 1001
 BROKEN = 1011
 TRY_AGAIN = 1013
 """Close codes (RFC 6455, 7.4.1): done; the hub drains; a bug; the viewer was too slow."""
+NOT_READ = "the viewer does not read"
+"""Why 1013."""
+
+
+_SMALL = 64 * 1024
+"""Bytes of a payload that is copied behind its head, for the sake of one system call."""
 
 
 class Gone(Exception):
@@ -29,19 +36,21 @@ class Gone(Exception):
 
 def text_frame(payload: bytes) -> bytes:
     """A whole text message as the bytes of its one frame. `payload` is UTF-8."""
-    size = len(payload)
+    return _text_head(len(payload)) + payload
+
+
+def _text_head(size: int) -> bytes:
     if size < 126:
-        return bytes((0x81, size)) + payload
-    if size < 65536:
-        return struct.pack("!BBH", 0x81, 126, size) + payload
-    return struct.pack("!BBQ", 0x81, 127, size) + payload
+        return bytes((0x81, size))
+    return struct.pack("!BBH", 0x81, 126, size) if size < 65536 else struct.pack("!BBQ", 0x81, 127, size)
 
 
 class WebSocket:
     """An open websocket, as `Upgrade.run` gets it. `connection` is trio-websocket's own."""
 
-    def __init__(self, connection: WebSocketConnection, wire: "_Wire", heartbeat: Heartbeat) -> None:
+    def __init__(self, connection: WebSocketConnection, wire: Wire, heartbeat: Heartbeat) -> None:
         self.connection = connection
+        self.is_closing = False
         self._wire = wire
         self._heartbeat = heartbeat
 
@@ -67,90 +76,30 @@ class WebSocket:
     async def send(self, frame: bytes) -> None:
         """Returns when the socket has taken the frame. Raises Gone, also after the write deadline.
 
-        Cancelled midway it leaves half a frame, and so a websocket that is gone.
+        Cancelled, it leaves the frame to be sent as far as the socket takes it.
         """
+        await self._send(frame)
+
+    async def send_text(self, payload: bytes) -> None:
+        """As `send`, of a text message. The payload is not copied: many may be sent the same one."""
+        if len(payload) < _SMALL:
+            await self._send(text_frame(payload))
+        else:
+            await self._send(_text_head(len(payload)), payload)
+
+    async def _send(self, *parts: bytes) -> None:
         if self.connection.closed:
             raise Gone
         try:
-            await self._wire.send_all(frame)
+            await self._wire.send_parts(*parts)
         except trio.BrokenResourceError as error:
             raise Gone from error
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Returns after the closing handshake, or when the close deadline has passed. Never raises."""
+        self.is_closing = True
         with trio.move_on_after(self._heartbeat.close), suppress(ConnectionClosed, LocalProtocolError):
             await self.connection.aclose(code, reason or None)
-
-
-class _Wire(trio.abc.Stream):
-    """The stream as trio-websocket sees it: first the head again, then what the peer sends."""
-
-    def __init__(self, peer: Peer, head: bytes, nursery: trio.Nursery) -> None:
-        self.gone = trio.Event()
-        self._peer = peer
-        self._head = head
-        self._nursery = nursery
-        self._lock = trio.Lock()
-        self._backlog = b""
-        self._broken = False
-
-    def try_send(self, frame: bytes) -> bool:
-        """`WebSocket.try_send`; raises PeerGone."""
-        if self._lock.locked() or self._backlog:
-            return False
-        if self._broken:
-            raise PeerGone
-        try:
-            sent = self._peer.try_send(frame)
-        except PeerGone:
-            self.gone.set()
-            raise
-        if 0 < sent < len(frame):
-            self._backlog = frame[sent:]
-            self._nursery.start_soon(self._flush)
-        return sent > 0
-
-    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """Sends after what is left of an earlier frame. Raises BrokenResourceError."""
-        async with self._lock:
-            if self._broken:
-                raise trio.BrokenResourceError
-            data, self._backlog = self._backlog + bytes(data), b""
-            self._broken = True
-            try:
-                await self._peer.send(data)
-            except PeerGone as error:
-                self.gone.set()
-                raise trio.BrokenResourceError from error
-            self._broken = False
-
-    async def _flush(self) -> None:
-        with suppress(trio.BrokenResourceError):
-            await self.send_all(b"")
-
-    async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """The head first, then what the peer sends, in pieces of what one read gives."""
-        if self._head:
-            head, self._head = self._head, b""
-            return head
-        try:
-            data = await self._peer.receive()
-        except PeerGone as error:
-            self.gone.set()
-            raise trio.BrokenResourceError from error
-        if not data:
-            self.gone.set()
-        return data
-
-    async def wait_send_all_might_not_block(self) -> None:
-        """As the stream below."""
-        await self._peer.stream.wait_send_all_might_not_block()
-
-    async def aclose(self) -> None:
-        """Ends the websocket; the stream itself is closed by the connection's task."""
-        self.gone.set()
-        self._broken = True
-        await trio.lowlevel.checkpoint()
 
 
 async def serve(
@@ -159,28 +108,35 @@ async def serve(
     run: Callable[[WebSocket], Awaitable[None]],
     heartbeat: Heartbeat,
     report: Callable[[Exception], object],
+    unsent: Unsent,
 ) -> None:
     """Accepts the handshake in `head`, and returns when the websocket has ended.
 
-    `run` is cancelled when the peer has gone or has left a ping unanswered. An exception of `run` is
-    reported and closes with 1011; none leaves here but Cancelled, which cuts the connection.
+    `run` is cancelled when the peer has gone or has left a ping unanswered, and when it does not read: that closes
+    with 1013, which it finds behind all that it was sent if it reads on within the close deadline. An exception of
+    `run` is reported and closes with 1011; none leaves here but Cancelled, which cuts the connection.
     """
+    wire: Wire | None = None
     try:
         async with trio.open_nursery() as nursery:
-            wire = _Wire(peer, head, nursery)
+            wire = Wire(peer, head, nursery, heartbeat.write, unsent)
             request = await wrap_server_stream(nursery, wire, max_message_size=heartbeat.message)
             socket = WebSocket(await request.accept(), wire, heartbeat)
             nursery.start_soon(_beat, socket.connection, wire, heartbeat)
-            await socket.close(await _attend(socket, wire, run, report))
+            code = await _attend(socket, wire, run, report)
+            await socket.close(code, NOT_READ if code == TRY_AGAIN else "")
             nursery.cancel_scope.cancel()
     except* (ConnectionClosed, LocalProtocolError):
         pass
+    finally:
+        if wire is not None:
+            wire.drop()
     await peer.linger(heartbeat.close)
 
 
 async def _attend(
     socket: WebSocket,
-    wire: _Wire,
+    wire: Wire,
     run: Callable[[WebSocket], Awaitable[None]],
     report: Callable[[Exception], object],
 ) -> int:
@@ -198,14 +154,22 @@ async def _attend(
             report(error)
         nursery.cancel_scope.cancel()
 
+    async def look() -> None:
+        nonlocal code
+        await wire.stuck.wait()
+        if not socket.is_closing:
+            code = TRY_AGAIN
+            nursery.cancel_scope.cancel()
+
     async with trio.open_nursery() as nursery:
         nursery.start_soon(attend)
+        nursery.start_soon(look)
         await wire.gone.wait()
         nursery.cancel_scope.cancel()
     return code
 
 
-async def _beat(connection: WebSocketConnection, wire: _Wire, heartbeat: Heartbeat) -> None:
+async def _beat(connection: WebSocketConnection, wire: Wire, heartbeat: Heartbeat) -> None:
     """Pings; a pong that does not come means the peer is gone."""
     count = 0
     with suppress(ConnectionClosed, LocalProtocolError):

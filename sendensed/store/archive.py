@@ -4,6 +4,8 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
+import msgspec
+
 from sendensed.core.appliance import Appliance
 from sendensed.core.calendar import Tally
 from sendensed.core.listing import Page, Query
@@ -11,6 +13,19 @@ from sendensed.core.prediction import Run
 from sendensed.core.retention import Limits
 from sendensed.core.samples import Found, Outage, Window
 from sendensed.core.summary import Counts
+
+COUNTED = 100_000
+"""Machines that are counted where only so many are told."""
+
+
+class Successes(msgspec.Struct, frozen=True):
+    """Machines in order of name, each with the end of its newest completed run; those with none are not there.
+
+    `beyond` counts the machines that were not looked at, with or without a run that completed.
+    """
+
+    ends: list[tuple[str, datetime]]
+    beyond: int
 
 
 class Archive(Protocol):
@@ -47,8 +62,8 @@ class Archive(Protocol):
     async def recent(self, *, limit: int) -> list[Run]:
         """The runs of all machines that ended last, latest first."""
 
-    async def successes(self, *, limit: int) -> list[tuple[str, datetime]]:
-        """Machines in order of name, each with the end of its newest completed run; those with none left out."""
+    async def successes(self, *, limit: int) -> Successes:
+        """The first `limit` machines in order of name, and how many there are beyond."""
 
     async def appliances(self) -> list[tuple[Appliance, int]]:
         """All appliances in order of name, each with the number of its active jobs."""

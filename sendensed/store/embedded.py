@@ -114,6 +114,11 @@ def running(state_directory: Path) -> str | None:
     return None if sockets is None else _dsn(sockets)
 
 
+def exists(state_directory: Path) -> bool:
+    """Whether a hub has made its database under this state directory."""
+    return (state_directory.resolve() / "postgres" / "data").exists()
+
+
 def _dsn(sockets: Path) -> str:
     return f"postgresql://postgres@/postgres?host={quote(str(sockets), safe='')}&port=5432"
 

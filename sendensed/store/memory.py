@@ -54,15 +54,13 @@ class MemoryStore:
         """Writes the changes whose guard holds, and returns their ids."""
         rows.check_guards(changes)
         await trio.lowlevel.checkpoint()
-        for change in changes:
-            _refuse(change)
+        kept = {change.job.id: _kept(change) for change in changes}
         self._position += 1
         held = [change for change in changes if self._revision(change.job.id) == change.job.revision]
         for change in held:
-            job = change.job
-            ordered = tuple(sorted(job.disks, key=lambda disk: disk.index))
+            job = kept[change.job.id]
             self._changed[job.id] = self._position
-            self._jobs[job.id] = msgspec.structs.replace(job, revision=job.revision + 1, disks=ordered)
+            self._jobs[job.id] = msgspec.structs.replace(job, revision=job.revision + 1)
             self._events.setdefault(job.id, deque(maxlen=rows.EVENTS_SHOWN)).extend(change.events)
             if change.sample and (sample := samples.of(job)):
                 self._samples.setdefault(job.id, deque(maxlen=_SAMPLES)).append(sample)
@@ -193,16 +191,16 @@ def _moved(job: Job) -> datetime:
     return job.last_moved_at or job.created_at
 
 
-def _refuse(change: Change) -> None:
-    """Raises RowRefused for what PostgreSQL's types, keys and checks do not take."""
-    rows.check_floats(change)
-    rows.check_disks(change.job)
+def _kept(change: Change) -> Job:
+    """The job as it is stored. Raises RowRefused for what PostgreSQL's types, keys and checks do not take."""
+    job = rows.whole(change)
     if change.job.status not in _STATES:
         raise RowRefused(f"the job {change.job.id!r} has no known status: {change.job.status!r}")
     for row in (change.job, *change.job.disks, *change.events):
         for field, value in _values(row):
             if problem := _problem(field, value):
                 raise RowRefused(f"{type(row).__name__.lower()} {change.job.id!r}: {field} {problem}")
+    return job
 
 
 def _values(row: msgspec.Struct) -> Iterator[tuple[str, Any]]:

@@ -18,7 +18,7 @@ from sendensed.core.prediction import Run
 from sendensed.core.retention import Limits
 from sendensed.core.samples import Found, Outage, Window
 from sendensed.core.summary import DAY, Counts, Standing
-from sendensed.store.archive import PAUSE
+from sendensed.store.archive import COUNTED, PAUSE, Successes
 from sendensed.store.memory import MemoryStore
 
 
@@ -71,17 +71,17 @@ class MemoryArchive:
         ended = [job for job in listing.ordered(self._store.kept(), query) if job.completed_at]
         return [_run(job) for job in ended[:limit]]
 
-    async def successes(self, *, limit: int) -> list[tuple[str, datetime]]:
+    async def successes(self, *, limit: int) -> Successes:
         """The end of each machine's newest completed run."""
         await trio.lowlevel.checkpoint()
-        names = sorted({job.vm_name for job in self._store.kept()} - {""}, key=str.encode)[:limit]
+        names = sorted({job.vm_name for job in self._store.kept()} - {""}, key=str.encode)
         found = []
-        for name in names:
+        for name in names[:limit]:
             ends = [one.completed_at for one in self._runs(name, most=None) if one.status == "completed"]
             known = [end for end in ends if end is not None]
             if known:
                 found.append((name, known[0]))
-        return found
+        return Successes(found, len(names[limit:COUNTED]))
 
     async def appliances(self) -> list[tuple[Appliance, int]]:
         """All appliances and their active jobs."""

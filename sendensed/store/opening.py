@@ -11,10 +11,10 @@ import trio
 from msgspec.structs import replace
 
 from sendensed import config
-from sendensed.errors import SendensedError
+from sendensed.errors import ConfigError, SendensedError
 from sendensed.store import Store, StoreUnavailable, bridge, embedded, migrate
 from sendensed.store.archive import Archive
-from sendensed.store.postgres import PostgresStore
+from sendensed.store.postgres import BY_KEY, PostgresStore
 from sendensed.store.postgres_archive import PostgresArchive
 from sendensed.store.postgres_tokens import PostgresTokens
 from sendensed.store.programs import CannotRun
@@ -40,14 +40,14 @@ async def open_store(settings: config.Config, state_dir: Path) -> AsyncIterator[
     Raises SendensedError with a sentence where there is none to be had.
     """
     if settings.database:
-        async with _migrated(settings.database, settings.pool) as pool:
-            yield _opened(pool, _without_secrets(settings.database), settings.database)
+        async with _migrated(settings.database, settings.pool) as pools:
+            yield _opened(pools, _without_secrets(settings.database), settings.database)
         return
     try:
         async with embedded.open_embedded(state_dir) as server, trio.open_nursery() as nursery:
             nursery.start_soon(server.keep_alive)
-            async with _migrated(server.dsn, settings.pool) as pool:
-                yield _opened(pool, "embedded PostgreSQL", server.dsn)
+            async with _migrated(server.dsn, settings.pool) as pools:
+                yield _opened(pools, "embedded PostgreSQL", server.dsn)
             nursery.cancel_scope.cancel()
     except CannotRun as error:
         raise SendensedError(f"the embedded PostgreSQL cannot run: {error}") from error
@@ -59,29 +59,46 @@ async def open_store(settings: config.Config, state_dir: Path) -> AsyncIterator[
 async def open_beside(settings: config.Config, state_dir: Path) -> AsyncIterator[Opened]:
     """The store of a hub that may be running just now: through its embedded server if it is, else by one of ours.
 
-    Raises SendensedError with a sentence where there is none to be had.
+    Makes no database: raises ConfigError where there is none. Raises SendensedError where it is not to be had.
     """
     try:
         dsn = settings.database or embedded.running(state_dir) or ""
     except CannotRun as error:
         raise SendensedError(str(error)) from error
+    if not dsn and not embedded.exists(state_dir):
+        raise ConfigError(
+            f"the state directory {state_dir} holds no hub's database: name the hub's own with --state-dir,"
+            " --config or --database; its first start makes it"
+        )
     async with open_store(replace(settings, database=dsn), state_dir) as opened:
         yield opened
 
 
-def _opened(pool: bridge.Pool, database: str, dsn: str) -> Opened:
-    return Opened(PostgresStore(pool), PostgresArchive(pool), PostgresTokens(pool), database, dsn)
+class _Pools(msgspec.Struct, frozen=True):
+    """Connections of the store, and those of whoever reads: a slow reader takes none from the writer."""
+
+    store: bridge.Pool
+    readers: bridge.Pool
+
+
+def _opened(pools: _Pools, database: str, dsn: str) -> Opened:
+    readers = pools.readers
+    return Opened(PostgresStore(pools.store), PostgresArchive(readers), PostgresTokens(readers), database, dsn)
 
 
 @asynccontextmanager
-async def _migrated(dsn: str, pool_size: int) -> AsyncIterator[bridge.Pool]:
+async def _migrated(dsn: str, size: int) -> AsyncIterator[_Pools]:
     place = "given"
     try:
         place = _without_secrets(dsn)
-        async with bridge.open_pool(dsn, max_size=pool_size) as pool:
-            for name in await migrate.migrate(pool):
+        reading = max(size // 3, 1)
+        async with (
+            bridge.open_pool(dsn, max_size=max(size - reading, 2), settings=BY_KEY) as store,
+            bridge.open_pool(dsn, max_size=reading) as readers,
+        ):
+            for name in await migrate.migrate(readers):
                 log.info("migration applied", name=name)
-            yield pool
+            yield _Pools(store, readers)
     except StoreUnavailable as error:
         raise SendensedError(f"the database {place} cannot be reached: {error}; is it running?") from error
     except migrate.SchemaRefused as error:

@@ -1,4 +1,4 @@
-"""PostgresStore: the store in PostgreSQL, each call one statement (`statements.py`) and one JSON document."""
+"""PostgresStore: the store in PostgreSQL, each call one statement (`statements.py`), rows as JSON both ways."""
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
@@ -12,27 +12,19 @@ from sendensed.store import Change, Changes, RowRefused, bridge, rows
 from sendensed.store import hub_statements as hub_sql
 from sendensed.store import statements as sql
 
+BY_KEY = {"plan_cache_mode": "force_generic_plan"} | dict.fromkeys(
+    ("enable_seqscan", "enable_hashjoin", "enable_mergejoin"), "off"
+)
+"""Settings for a store's connections: each of its statements finds its rows by an index. Left to itself,
+PostgreSQL reads a small table whole for the sake of a few rows, and keeps that plan when the table has grown."""
+
+_NUL = b"\\u0000"
 _encode = msgspec.json.Encoder().encode
 _decode_jobs = msgspec.json.Decoder(list[Job]).decode
 _decode_changes = msgspec.json.Decoder(Changes).decode
 _decode_pulse = msgspec.json.Decoder(Pulse).decode
 _decode_alarm = msgspec.json.Decoder(Alarm).decode
 _decode_found = msgspec.json.Decoder(tuple[Job, tuple[Event, ...]]).decode
-
-
-class _DiskKey(msgspec.Struct, frozen=True, gc=False):
-    id: str
-    index: int
-
-
-class _Batch(msgspec.Struct, frozen=True, gc=False):
-    """A save as it is sent. Each job carries only the disks that are to be written."""
-
-    jobs: list[Job]
-    added: list[_DiskKey]
-    dropped: list[_DiskKey]
-    events: list[Event]
-    samples: list[str]
 
 
 class PostgresStore:
@@ -62,8 +54,8 @@ class PostgresStore:
         rows.check_guards(changes)
         if not changes:
             return set()
-        document = _document(sorted(changes, key=_id_of))
-        left_out = await self._pool.fetchval(sql.SAVE, document, timeout=self._timeout)
+        said = _documents(sorted(changes, key=_id_of))
+        left_out = await self._pool.fetchval(sql.SAVE, *said, timeout=self._timeout)
         return {change.job.id for change in changes}.difference(left_out)
 
     async def job(self, job_id: str) -> tuple[Job, tuple[Event, ...]] | None:
@@ -124,25 +116,22 @@ class PostgresStore:
         return _decode_jobs(await self._pool.fetchval(statement, *args, timeout=self._timeout))
 
 
-def _document(changes: Sequence[Change]) -> str:
-    """The save as JSON. Raises RowRefused for what JSON cannot carry."""
-    batch = _Batch([], [], [], [], [])
+def _documents(changes: Sequence[Change]) -> tuple[str, str, list[str]]:
+    """The save as its statement takes it: jobs and events as JSON, and the ids of those with a sample.
+
+    Raises RowRefused for what JSON cannot carry.
+    """
+    events: list[Event] = []
     for change in changes:
-        job = change.job
-        rows.check_floats(change)
-        rows.check_disks(job)
-        disks = rows.disk_changes(job, change.before)
-        whole = len(disks.written) == len(job.disks)
-        batch.jobs.append(job if whole else msgspec.structs.replace(job, disks=disks.written))
-        if disks.added:
-            batch.added.extend([_DiskKey(job.id, index) for index in disks.added])
-        if disks.dropped:
-            batch.dropped.extend([_DiskKey(job.id, index) for index in disks.dropped])
-        batch.events.extend(change.events)
-        if change.sample:
-            batch.samples.append(job.id)
+        if change.events:
+            events.extend(change.events)
     try:
-        return _encode(batch).decode()
+        jobs = _encode([rows.whole(change) for change in changes])
+        if _NUL in jobs:
+            for change in changes:
+                rows.check_texts(change.job)
+        sampled = [change.job.id for change in changes if change.sample]
+        return jobs.decode(), _encode(events).decode(), sampled
     except (UnicodeEncodeError, OverflowError) as error:
         raise RowRefused(str(error)) from error
 

@@ -17,7 +17,7 @@ from sendensed.core.prediction import Run
 from sendensed.core.samples import BROKEN, THINNED_BROKEN, Found, Outage, Window
 from sendensed.core.summary import Counts, Standing
 from sendensed.store import bridge, pages, tending
-from sendensed.store.archive import PAUSE
+from sendensed.store.archive import COUNTED, PAUSE, Successes
 
 _decode_jobs = msgspec.json.Decoder(list[Job]).decode
 _decode_found = msgspec.json.Decoder(Found).decode
@@ -25,17 +25,18 @@ _decode_outages = msgspec.json.Decoder(list[Outage]).decode
 _decode_machines = msgspec.json.Decoder(list[tuple[str, list[Run]]]).decode
 _decode_calendar = msgspec.json.Decoder(list[tuple[str, list[Tally]]]).decode
 _decode_runs = msgspec.json.Decoder(list[Run]).decode
-_decode_successes = msgspec.json.Decoder(list[tuple[str, datetime]]).decode
+_decode_successes = msgspec.json.Decoder(Successes).decode
 _decode_appliances = msgspec.json.Decoder(list[tuple[Appliance, int]]).decode
 _decode_counts = msgspec.json.Decoder(Counts).decode
 
 _RUN = ", ".join(Run.__struct_fields__)
 _STANDING = ", ".join(Standing.__struct_fields__)
 _APPLIANCE = ", ".join(Appliance.__struct_fields__)
+_EXCLUDED = ", ".join(f"EXCLUDED.{field}" for field in Appliance.__struct_fields__)
 _ACTIVE = ", ".join(f"'{state}'" for state in sorted(ACTIVE))
 
-# $1 id, $2 and $3 from and before, $4 seconds a step, $5 what is older may be thinned. A new stretch begins after
-# each hole, so that no step reaches over one.
+# $1 id, $2 and $3 from and before, $4 seconds a step, $5 what is older may be thinned, $6 with the disks or not.
+# A new stretch begins after each hole, so that no step reaches over one.
 _SAMPLES = f"""
 WITH raw AS (
     SELECT *, lag(at) OVER earlier AS at_before, lag(attempt) OVER earlier AS attempt_before
@@ -55,7 +56,8 @@ WITH raw AS (
         (array_agg(attempt ORDER BY at DESC))[1] AS attempt,
         max(bytes_transferred) AS bytes_transferred,
         floor(avg(transfer_speed_bps))::bigint AS transfer_speed_bps,
-        (array_agg(current_phase ORDER BY at DESC))[1] AS current_phase
+        (array_agg(current_phase ORDER BY at DESC))[1] AS current_phase,
+        (array_agg(CASE WHEN $6::boolean THEN disks END ORDER BY at DESC))[1] AS disks
     FROM stretches
     GROUP BY stretch, date_bin(make_interval(secs => $4::double precision), at, $2::timestamptz)
 )
@@ -123,7 +125,10 @@ SELECT coalesce(json_agg(row_to_json(run)), '[]') FROM (
 ) AS run"""
 
 _SUCCESSES = f"""{_NAMES}
-SELECT coalesce(json_agg(json_build_array(machine.name, newest.completed_at) ORDER BY machine.name), '[]')
+SELECT json_build_object(
+    'ends', coalesce(json_agg(json_build_array(machine.name, newest.completed_at) ORDER BY machine.name), '[]'),
+    'beyond', (SELECT count(*) FROM (SELECT FROM machine WHERE name IS NOT NULL OFFSET $2 LIMIT $3 - $2) AS other)
+)
 FROM (SELECT name FROM machine WHERE name IS NOT NULL LIMIT $2) AS machine
     CROSS JOIN LATERAL (
         SELECT completed_at FROM backup_jobs
@@ -168,7 +173,7 @@ WITH noted AS (
     )
     ORDER BY name
     ON CONFLICT (name) DO UPDATE
-    SET ({_APPLIANCE}) = ROW (EXCLUDED.*)
+    SET ({_APPLIANCE}) = ROW ({_EXCLUDED})
     WHERE appliances.last_heard_at <= EXCLUDED.last_heard_at
 ), here AS (
     UPDATE hub_notes SET before_at = noted_at, noted_at = greatest(noted_at, clock_timestamp())
@@ -181,23 +186,27 @@ SELECT before_at, noted_at FROM here WHERE noted_at - before_at > make_interval(
 class PostgresArchive:
     """An Archive on a pool of connections. Each call waits at most `timeout` seconds."""
 
-    def __init__(self, pool: bridge.Pool, *, timeout: float = bridge.CALL_TIMEOUT) -> None:
+    def __init__(
+        self, pool: bridge.Pool, *, timeout: float = bridge.CALL_TIMEOUT, window: int = pages.WINDOW
+    ) -> None:
         self._pool = pool
         self._timeout = timeout
+        self._window = window
 
     async def page(self, query: Query) -> Page:
-        """The jobs asked for, in order."""
-        statement, values = pages.statement(query)
-        found = _decode_jobs(await self._pool.fetchval(statement, *values, timeout=self._timeout))
-        return listing.page(found, query)
+        """The jobs asked for, in order. A text is looked for in `window` jobs; the page may then be short."""
+        found = await self._jobs(*pages.statement(query, self._window))
+        asked = pages.edge(query, self._window) if pages.has_window(query) else None
+        seen = [] if asked is None else await self._jobs(*asked)
+        return listing.page(found, query, seen[0] if seen else None)
+
+    async def _jobs(self, statement: str, values: list[object]) -> list[Job]:
+        return _decode_jobs(await self._pool.fetchval(statement, *values, timeout=self._timeout))
 
     async def samples(self, job_id: str, window: Window) -> Found:
         """A job's samples, one a step, and the holes between them."""
-        return _decode_found(
-            await self._pool.fetchval(
-                _SAMPLES, job_id, window.start, window.end, window.step, window.thinned, timeout=self._timeout
-            )
-        )
+        said = (window.start, window.end, window.step, window.thinned, window.disks)
+        return _decode_found(await self._pool.fetchval(_SAMPLES, job_id, *said, timeout=self._timeout))
 
     async def outages(self, start: datetime, end: datetime) -> list[Outage]:
         """When no hub was there to hear."""
@@ -221,9 +230,10 @@ class PostgresArchive:
         """The runs that ended last."""
         return _decode_runs(await self._pool.fetchval(_RECENT, limit, timeout=self._timeout))
 
-    async def successes(self, *, limit: int) -> list[tuple[str, datetime]]:
+    async def successes(self, *, limit: int) -> Successes:
         """The end of each machine's newest completed run."""
-        return _decode_successes(await self._pool.fetchval(_SUCCESSES, "", limit, timeout=self._timeout))
+        found = await self._pool.fetchval(_SUCCESSES, "", limit, COUNTED, timeout=self._timeout)
+        return _decode_successes(found)
 
     async def appliances(self) -> list[tuple[Appliance, int]]:
         """All appliances and their active jobs."""

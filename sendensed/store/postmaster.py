@@ -1,11 +1,13 @@
 """Postmaster: PostgreSQL's own programs, driven: make the data, start, take over, stop."""
 
+import logging
 import os
 import shlex
 import shutil
 import signal
 import subprocess
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -20,12 +22,15 @@ START_TIMEOUT = 60.0
 STOP_TIMEOUT = 10.0
 """Each for one run of initdb or pg_ctl, seconds."""
 _ANSWER_TIMEOUT = 5.0
-_LINGER_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)
+_LINGER_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
+"""Helpers of a dead server end by themselves, within milliseconds mostly; they are asked so often, then killed."""
 _ANSWER_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 _CONTROL_GRACE = 1.0  # for pg_ctl to say itself that the time is over
 _INTERRUPT_TIMEOUT = 2.0
 _SEGMENTS = Path("/proc/sysvipc/shm")
 _LOG_TAIL = 600  # bytes of the log that go into an error's sentence
+
+_log = logging.getLogger(__name__)
 
 
 class Postmaster:
@@ -127,15 +132,37 @@ class Postmaster:
     async def _forget_the_dead(self) -> None:
         """Removes a postmaster.pid that is empty, or whose number is another process's by now or a zombie's:
         PostgreSQL would not start beside it. As PostgreSQL does, it looks first for helpers that outlive the
-        server, by the shared memory that they hold; raises StoreUnavailable where they do not end."""
+        server, by the shared memory that they hold, and ends those that hang: their server being dead, the next
+        start recovers from its log whatever they were at. Raises StoreUnavailable where they do not end."""
         if self.process() is not None:
             return
         for pause in _LINGER_PAUSES:
             if not self._lingers():
-                (self._data / "postmaster.pid").unlink(missing_ok=True)
-                return
+                break
             await trio.sleep(pause)
-        raise StoreUnavailable("processes of a dead PostgreSQL server are still at work")
+        else:
+            await self._end_helpers()
+        if self._lingers():
+            raise StoreUnavailable("processes of a dead PostgreSQL server are still at work, and cannot be ended")
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
+
+    async def _end_helpers(self) -> None:
+        for helper in self._helpers():
+            _log.warning("a process of the dead embedded postgresql hangs, killing it: %d", helper)
+            with suppress(OSError):
+                os.kill(helper, signal.SIGKILL)
+            with trio.move_on_after(STOP_TIMEOUT):
+                await _ended(helper)
+
+    def _helpers(self) -> list[int]:
+        """The server's programs at work in the data directory."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            with suppress(OSError):  # it has ended, or is another user's
+                at_home = entry.name.isdigit() and (entry / "cwd").readlink() == self._data
+                if at_home and (entry / "exe").readlink().name.split()[0] == "postgres":
+                    found.append(int(entry.name))
+        return found
 
     def _lingers(self) -> bool:
         """Whether processes are attached to the shared memory that postmaster.pid names."""

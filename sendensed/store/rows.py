@@ -1,18 +1,28 @@
-"""Rows: what both stores refuse before they write, and what of a job has to be written."""
+"""Rows: what both stores refuse before they write, and a job as it is written."""
 
 from collections.abc import Sequence
 from math import isfinite
+from operator import attrgetter
 
-import msgspec
+from msgspec.structs import replace
 
+from schemas.telemetry import INT64
 from sendensed.core.model import Disk, Job
 from sendensed.store import Change, RowRefused
 
 EVENTS_SHOWN = 500
 """How many of a job's newest events are read."""
 
+INT32 = 2**31 - 1
+_at, _percent, _index = attrgetter("at"), attrgetter("progress_percent"), attrgetter("index")
+_bytes, _total = attrgetter("bytes_transferred"), attrgetter("total_bytes")
+
 STEP = 5.0
 """Seconds by which a job's last word may be ahead of the store's clock before it counts as of the future."""
+
+MARK = 30.0
+"""Seconds by which a row's marks may lie behind the times that they stand for: with a word every 5 s one update in
+seven sets them anew. Less than the least silence that a reaper looks for, or it would read jobs that are well."""
 
 
 def check_guards(changes: Sequence[Change]) -> None:
@@ -35,41 +45,37 @@ def check_guards(changes: Sequence[Change]) -> None:
             raise ValueError(f"a sample is saved with the job {job.id!r}, which was never heard of")
 
 
-def check_floats(change: Change) -> None:
-    """Raises RowRefused for NaN and infinities: JSON would turn them into null unnoticed."""
+def whole(change: Change) -> Job:
+    """The job as it is stored: its disks in the order of their index.
+
+    Raises RowRefused for what JSON or the columns would not carry as it is: numbers that are not finite (JSON
+    would turn them into null unnoticed), integers out of range, and a disk that stands twice.
+    """
     job, meter = change.job, change.job.meter
-    values = [disk.progress_percent for disk in job.disks]
-    values += [point.at for point in meter.recent]
-    values += [job.progress_percent, meter.rate, meter.spacing, meter.first.at if meter.first else None]
+    values = [*map(_at, meter.recent), *map(_percent, job.disks), job.progress_percent, meter.rate, meter.spacing]
+    if meter.first is not None:
+        values.append(meter.first.at)
     if change.events:
-        values += [event.progress_percent for event in change.events]
+        values.extend(map(_percent, change.events))
     if not all(map(isfinite, filter(None, values))):
         raise RowRefused(f"the job {job.id!r} holds a number that is not finite")
+    if not job.disks:
+        return job
+    indexes = list(map(_index, job.disks))
+    if max(max(map(_bytes, job.disks)), max(map(_total, job.disks))) > INT64 or max(indexes) > INT32:
+        raise RowRefused(f"the job {job.id!r} holds a number that is out of range")
+    return job if indexes == sorted(set(indexes)) else replace(job, disks=_ordered(job))
 
 
-def check_disks(job: Job) -> None:
-    """Raises RowRefused for a disk that stands twice."""
-    if len({disk.index for disk in job.disks}) < len(job.disks):
+def _ordered(job: Job) -> tuple[Disk, ...]:
+    by_index = {disk.index: disk for disk in job.disks}
+    if len(by_index) < len(job.disks):
         raise RowRefused(f"the job {job.id!r} has a disk twice")
+    return tuple([by_index[index] for index in sorted(by_index)])
 
 
-class DiskChanges(msgspec.Struct, frozen=True, gc=False):
-    """What becomes of a job's disks: those to write, and of these the new ones, and those to delete."""
-
-    written: tuple[Disk, ...]
-    added: tuple[int, ...]
-    dropped: tuple[int, ...]
-
-
-def disk_changes(job: Job, before: Job | None) -> DiskChanges:
-    """The disks of `job` against those of `before`."""
-    known = {disk.index: disk for disk in before.disks} if before else {}
-    written = tuple([disk for disk in job.disks if known.get(disk.index) != disk])
-    if len(known) == len(job.disks) and all(disk.index in known for disk in written):
-        return DiskChanges(written, (), ())
-    kept = {disk.index for disk in job.disks}
-    return DiskChanges(
-        written,
-        tuple(disk.index for disk in written if disk.index not in known),
-        tuple(index for index in known if index not in kept),
-    )
+def check_texts(job: Job) -> None:
+    """Raises RowRefused for a disk's text that a column of its own would not hold: one with NUL."""
+    for disk in job.disks:
+        if "\x00" in f"{disk.status}{disk.error_message}{disk.bottleneck}":
+            raise RowRefused(f"the job {job.id!r} has a disk with a text that holds NUL")

@@ -59,10 +59,15 @@ def _steps(tables: list[str], today: date, limits: Limits) -> list[tuple[str, st
 
 
 def _make(parent: str, day: date) -> str:
-    """The day's table, with what the default one holds of that day."""
+    """The day's table, with what the default one holds of that day.
+
+    The parent is locked before: who had found its way to the default table by then, and waited only there, would
+    be refused its row by that table's new bounds, or read it without what has just left it.
+    """
     table = retention.name(parent, day)
     return f"""
 CREATE TABLE {table} (LIKE {parent} INCLUDING DEFAULTS);
+LOCK TABLE ONLY {parent} IN ACCESS EXCLUSIVE MODE;
 LOCK TABLE {parent}_default IN ACCESS EXCLUSIVE MODE;
 WITH moved AS (DELETE FROM {parent}_default WHERE {_within(day)} RETURNING *)
 INSERT INTO {table} SELECT * FROM moved;
@@ -70,17 +75,17 @@ INSERT INTO {table} SELECT * FROM moved;
 
 
 def _thin(table: str) -> str:
-    """One sample a minute in the place of all, each where its minute ended, at its mean speed."""
+    """One sample a minute in the place of all, each where its minute ended, disks too, at its mean speed."""
     found = retention.day_of(table)
     assert found is not None, "only tables of days are thinned"  # noqa: S101
     parent, day, _ = found
     thin = retention.name(parent, day, thin=True)
     return f"""
 CREATE TABLE {thin} (LIKE {parent} INCLUDING DEFAULTS, CHECK ({_within(day)}));
-INSERT INTO {thin} (job_id, at, attempt, bytes_transferred, transfer_speed_bps, current_phase)
+INSERT INTO {thin} (job_id, at, attempt, bytes_transferred, transfer_speed_bps, current_phase, disks)
 SELECT
     job_id, max(at), attempt, max(bytes_transferred), floor(avg(transfer_speed_bps)),
-    (array_agg(current_phase ORDER BY at DESC))[1]
+    (array_agg(current_phase ORDER BY at DESC))[1], (array_agg(disks ORDER BY at DESC))[1]
 FROM {table} GROUP BY job_id, attempt, date_bin('{THINNED_EVERY:g} s', at, '2026-01-01 00:00:00+00');
 CREATE INDEX ON {thin} (job_id, at);
 ALTER TABLE {parent} DETACH PARTITION {table};

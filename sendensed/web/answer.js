@@ -23,14 +23,16 @@ export class Answer {
   said = "";
 
   #changed;
+  #read;
   #wanted = null;
   #askedAt = null;
   #number = 0;
   #isAsking = false;
 
-  /** `changed` is called after each answer. */
-  constructor(changed) {
+  /** `changed` is called after each answer; `ask(address)` gets one, as `read` does. */
+  constructor(changed, ask = read) {
     this.#changed = changed;
+    this.#read = ask;
   }
 
   /** Whether what stands here is not what the hub would answer now: the last read failed. */
@@ -61,7 +63,7 @@ export class Answer {
     this.#askedAt = now;
     this.#isAsking = true;
     const number = (this.#number += 1);
-    const { status, body } = await read(address);
+    const { status, body } = await this.#read(address);
     if (number !== this.#number) return;
     this.#isAsking = false;
     this.status = status;

@@ -17,7 +17,7 @@ import { html, render, Time } from "./html.js";
 import { showIcon } from "./icon.js";
 import { listen } from "./keys.js";
 import { Navigation } from "./navigation.js";
-import { Notices, OpenMode } from "./notices.js";
+import { Notices, OpenMode, Replayed } from "./notices.js";
 import { PAGES } from "./pages.js";
 import { address, parse } from "./router.js";
 import { announcement } from "./words.js";
@@ -87,7 +87,7 @@ function draw() {
   const now = time.hubNow();
   const groups = group(feed.jobs.byId.values(), now);
   speak(feed.news.splice(0));
-  document.title = title(groups, feed.state === "lost");
+  document.title = (health?.replay ? "Replay: " : "") + title(groups, feed.state === "lost");
   showIcon(icon, groups.counts);
   render(html`<${App} groups=${groups} now=${now} route=${parse(location.hash)} />`, root);
   const ended = performance.now();
@@ -118,6 +118,7 @@ function turn() {
 
 /** The page's search field; from another page, on the jobs' page. */
 function search() {
+  draw(); // the address may have changed just now
   if (document.getElementById("search") === null) {
     go({ page: "overview" });
     draw();
@@ -130,15 +131,16 @@ function App({ groups, now, route }) {
   const isKnown = feed.freshAt !== null;
   const { component: Page } = PAGES[route.page] ?? PAGES.overview;
   return html`
-    <header>
+    <header class=${health?.replay ? "of-replay" : ""}>
+      <${Replayed} replay=${health?.replay} now=${now} />
       <div class="first-line">
         <a class="name" href="#/">Sendense</a>
         <h1 id="summary">${isKnown ? firstLine(groups, now) : "Connecting to the hub"}</h1>
-        <${OpenMode} health=${health} />
         <${Pulse} now=${now} />
       </div>
       <div class="second-line">
         <${Navigation} page=${route.page} />
+        <${OpenMode} health=${health} />
         <${Account} session=${session} />
         <button type="button" class="plain" onClick=${openHelp} title="Keys ( ? )">Keys</button>
         <button type="button" class="plain" onClick=${turn} title="Dark or light ( t )">
@@ -149,7 +151,7 @@ function App({ groups, now, route }) {
     </header>
     <main class=${isStale ? "stale" : ""}>
       <${Page}
-        key=${`${route.page} ${route.id} ${theme()}`}
+        key=${`${route.page} ${route.id}`}
         route=${route}
         feed=${feed}
         groups=${groups}
@@ -168,8 +170,8 @@ const Foot = ({ health }) => html`<footer>
 </footer>`;
 
 /** Whether what stands here is live, and the hub's clock that ages are counted by. */
-const Pulse = ({ now }) => html`<span class="pulse ${feed.state}">
-  <span class="word">${feed.state === "live" ? "live" : feed.state}</span>
+const Pulse = ({ now }) => html`<span class="pulse ${feed.state} ${health?.replay ? "of-replay" : ""}">
+  <span class="word">${feed.state === "live" && health?.replay ? "replay" : feed.state}</span>
   ${feed.freshAt !== null && html`<${Time} at=${now} now=${now} />`}
 </span>`;
 

@@ -41,22 +41,27 @@ export class Archive {
     if (eager && this.state === "idle") this.#timer = setTimeout(() => this.more(), REST);
   }
 
-  /** Asks for the next page. */
+  /** Asks for the next page, and goes on where the hub has found nothing yet of what is looked for. */
   async more() {
     clearTimeout(this.#timer);
     if (this.state === "asking" || this.state === "done") return;
     const key = this.#key;
     this.state = "asking";
     this.#changed();
-    const { status, body } = await read(finishedAddress(this.#query, this.#next));
-    if (key !== this.#key) return;
-    if (status === 200) {
-      this.jobs = [...this.jobs, ...body.jobs];
+    let found = [];
+    do {
+      const { status, body } = await read(finishedAddress(this.#query, this.#next));
+      if (key !== this.#key) return;
+      if (status !== 200) {
+        this.state = "away";
+        break;
+      }
+      found = body.jobs;
+      this.jobs = [...this.jobs, ...found];
       this.#next = body.next;
-      this.state = body.next === null || this.#isBeyondRange(body.jobs.at(-1)) ? "done" : "idle";
-    } else {
-      this.state = "away";
-    }
+      this.state = body.next === null || this.#isBeyondRange(found.at(-1)) ? "done" : "asking";
+    } while (found.length === 0 && this.state === "asking");
+    if (this.state === "asking") this.state = "idle";
     this.#changed();
   }
 

@@ -27,9 +27,8 @@ export function Bar({ subject, state, label }) {
     aria-valuemax="100"
     aria-valuenow=${isKnown ? Math.floor(share * 10) / 10 : null}
     aria-valuetext=${progressText(subject, state)}
-  >
-    <div class="done" style=${{ width: `${isKnown ? share : 0}%` }} />
-  </div>`;
+    style=${{ "--share": `${isKnown ? share : 0}%` }}
+  />`;
 }
 
 /**
@@ -61,8 +60,8 @@ function Disk({ disk, job, of }) {
   return html`<div class="disk ${state}" title=${title}>
     <${Bar} subject=${disk} state=${state} label=${name} />
     ${of <= LABELLED && html`<span class="label">
-      <${Symbol} state=${state} /><span class="word">disk ${" "}</span>${disk.disk_index}:${" "}
-      ${percent(disk.progress_percent)}
+      <${Symbol} state=${state} /><span class="word">disk ${" "}</span><span class="index">${disk.disk_index}: ${" "}</span>
+      <span class="exact">${percent(disk.progress_percent)}</span><span class="whole">${wholePercent(disk.progress_percent)}</span>
     </span>`}
     ${of > LABELLED && of <= NUMBERED && html`<span class="label">${wholePercent(disk.progress_percent)}</span>`}
   </div>`;

@@ -57,7 +57,7 @@ export class Cancel extends Component {
       </button>`}
       ${step !== "idle" &&
       html`<div class="question" role="group" aria-label="Cancel this job?" onKeyDown=${(event) => event.key === "Escape" && this.#leave()}>
-        <span>Cancel <bdi>${machine(job)}</bdi>? What has been copied stays where it is; a later run begins again.</span>
+        <span>Cancel <bdi>${machine(job)}</bdi>? What has been copied stays where it is; what a later run makes of it is up to its sender.</span>
         <button type="button" class="danger" disabled=${step === "sending"} onClick=${this.#send}>
           ${step === "sending" ? "Asking the hub" : "Yes, cancel it"}
         </button>

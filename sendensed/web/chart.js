@@ -6,7 +6,7 @@
 
 import { clock, duration, NONE, speed, when } from "./format.js";
 import { html } from "./html.js";
-import { AXIS, binarySplits, colour, Plot, timeLabels } from "./plot.js";
+import { AXIS, binarySplits, colour, markers, Plot, timeLabels } from "./plot.js";
 import { causeSentence, causeWord, columns } from "./timeline.js";
 
 const HEIGHT = 220;
@@ -37,8 +37,9 @@ export function Chart({ line, now, active }) {
 
 function options(current) {
   return {
-    padding: [STRIP + 6, 12, 0, 0],
+    padding: [STRIP + 6, 20, 0, 0],
     cursor: { y: false, drag: { x: false, y: false } },
+    legend: markers(["", "--running"]),
     scales: {
       x: { range: () => span(current()) },
       y: { range: (_plot, _least, most) => [0, Math.max((most ?? 0) * 1.1, 1024)] },

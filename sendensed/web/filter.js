@@ -7,6 +7,7 @@
  */
 
 import { moment } from "./format.js";
+import { ordered } from "./order.js";
 import { finish } from "./words.js";
 
 const HOUR = 3_600_000;
@@ -55,32 +56,17 @@ export function wants(query, job, now) {
 const has = (job, text) => lowered(job.id).includes(text) || lowered(job.vm_name).includes(text);
 const lowered = (text) => text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
 
-/** Whether `name` is a column that orders. */
-export const isSort = (name) => Object.hasOwn(KEYS, name ?? "");
+/**
+ * Whether `name` is a column that orders. Finished jobs are ordered only as the hub can order all of its own: by another column the
+ * page's few hundred would look like all there are.
+ */
+export const isSort = (name, ended = false) => Object.hasOwn(ended ? HUB_SORTS : KEYS, name ?? "");
 
 /** The jobs in the order asked for, those without a key last; as they are where none is asked for. */
 export function sorted(query, jobs, ended = false) {
-  if (!isSort(query.sort)) return jobs;
+  if (!isSort(query.sort, ended)) return jobs;
   const keys = KEYS[query.sort];
-  const key = (ended && keys[1]) || keys[0];
-  const sign = query.order === "desc" ? -1 : 1;
-  const keyed = jobs.map((job, index) => ({ job, index, key: key(job) }));
-  keyed.sort((a, b) => compare(a.key, b.key, sign) || a.index - b.index);
-  return keyed.map(({ job }) => job);
-}
-
-function compare(a, b, sign) {
-  if (a === b) return 0;
-  if (a === null || a === "") return 1;
-  if (b === null || b === "") return -1;
-  return a < b ? -sign : sign;
-}
-
-/** The query after a click on a column: ascending, descending, and the page's own order again. */
-export function turned(query, column) {
-  if (query.sort !== column) return { ...query, sort: column, order: "asc" };
-  if (query.order !== "desc") return { ...query, order: "desc" };
-  return { ...query, sort: "", order: "" };
+  return ordered(jobs, (ended && keys[1]) || keys[0], query.order === "desc");
 }
 
 /** The address of a page of finished jobs at the hub, as the query asks for them; null where it asks for none of these. */

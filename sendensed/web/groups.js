@@ -74,8 +74,10 @@ export function firstLine({ counts, lastHeard, finish: ends }, now) {
 function finishText({ low, high, without }, now) {
   if (low === null) return without ? "finish not known yet" : "";
   const [from, to] = [daytime(low, now), daytime(Math.ceil(high / MINUTE) * MINUTE, now)];
-  const rest = without ? ` (${without} without an estimate)` : "";
-  return `finish ${from === to ? from : `${from} to ${to}`}${rest}`;
+  const day = from.slice(0, from.lastIndexOf(" ") + 1); // told once where both are on it
+  const end = to.startsWith(day) ? to.slice(day.length) : to;
+  const rest = without ? ` (${without} unknown)` : "";
+  return `finish ${from === to ? from : `${from} to ${end}`}${rest}`;
 }
 
 /** The window's title: what is wrong comes first, so that a narrow tab still shows it. */

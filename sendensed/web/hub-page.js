@@ -95,7 +95,7 @@ const Figures = ({ health, readings }) => html`<table class="fleet figures-table
 
 function Identity({ health, now }) {
   const facts = [
-    ["Hub", html`<${Said} text=${health.hub} />`],
+    ["Hub", html`<${Said} text=${health.hub} />${health.workers > 1 && `, one of ${health.workers} workers; the figures are of all`}`],
     ["Version", html`<${Said} text=${health.version} />`],
     ["Database", html`<${Said} text=${health.database || "told to readers only"} />`],
     ["Up for", duration(health.figures.uptime_seconds)],

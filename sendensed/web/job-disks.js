@@ -26,9 +26,17 @@ export function bottleneck(job) {
 
 const named = (disks) => `${disks.length === 1 ? "disk" : "disks"} ${disks.slice(0, 8).join(", ")}${disks.length > 8 ? ", …" : ""}`;
 
+/** Of a run whose hub kept no bytes of its disks, a replay knows only of some moments how far each of several was. */
+const Unknown = ({ many, of }) => html`<p class="quiet" id="disks-unknown">
+  How far ${many === of ? `its ${of} disks were` : `${many} of its ${of} disks ${many === 1 ? "was" : "were"}`} at this time is not kept: its hub kept the
+  bytes of the whole job. A disk stands here before it begins, once it has ended, and while it runs alone.
+</p>`;
+
 /** The disks of a job; nothing where its sender never told them. */
-export function DiskTable({ job }) {
-  if (job.disks.length === 0) return null;
+export function DiskTable({ job, replay }) {
+  const unknown = replay?.job_id === job.id ? replay.disks - job.disks.length : 0;
+  const note = unknown > 0 && isActive(job) && html`<${Unknown} many=${unknown} of=${replay.disks} />`;
+  if (job.disks.length === 0) return note && html`<section><h3>Disks</h3>${note}</section>`;
   const isTold = job.disks.some((disk) => SLOWED[disk.bottleneck]);
   return html`<section>
     <h3>Disks</h3>
@@ -45,6 +53,7 @@ export function DiskTable({ job }) {
       </thead>
       ${job.disks.map((disk) => html`<${DiskRow} key=${disk.disk_index} disk=${disk} job=${job} isTold=${isTold} />`)}
     </table>
+    ${note}
   </section>`;
 }
 

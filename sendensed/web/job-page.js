@@ -19,7 +19,7 @@ import { isActive, isNewer } from "./jobs.js";
 import { machineLink } from "./router.js";
 import { jobCommands } from "./shell.js";
 import { timeline } from "./timeline.js";
-import { amount, closedBy, machine, pace, took, totalKind, trouble, verdict } from "./words.js";
+import { amount, closedBy, machine, pace, took, totalKind, trouble, verdict, verification } from "./words.js";
 
 const POINTS = 600;
 /** Milliseconds between two readings of an active job's samples. */
@@ -49,13 +49,13 @@ export class JobPage extends Component {
     this.#samples.want(`${address}/samples?points=${POINTS}`, now, { key, every });
   }
 
-  render({ route, feed, now }) {
+  render({ route, feed, now, health }) {
     const job = newest(feed.jobs.byId.get(route.id), this.#detail.body?.job);
     return html`<article id="job">
       <p class="back"><a href="#/">All jobs</a></p>
       ${job === undefined && html`<p class="quiet">${missing(this.#detail)} <${Said} text=${route.id} /></p>`}
       ${job !== undefined &&
-      html`<${Job} job=${job} now=${now} feed=${feed} detail=${this.#detail} samples=${this.#samples} />`}
+      html`<${Job} job=${job} now=${now} feed=${feed} health=${health} detail=${this.#detail} samples=${this.#samples} />`}
     </article>`;
   }
 }
@@ -71,15 +71,15 @@ function newest(live, asked) {
   return isNewer(live, asked) ? live : asked;
 }
 
-/** Changes whenever something happened that is a row of the history, or an estimate is put down. */
+/** Changes whenever something happened that is a row of the history, be it undone by the time it is seen, or an estimate is put down. */
 function signature(job) {
   if (job === undefined) return "";
   const quarter = Math.floor((job.progress_percent ?? 0) / 25);
   const said = [job.status, job.current_phase, job.attempt, quarter, job.cancel_requested_at, job.not_moving];
-  return [job.created_at, ...said, ...job.disks.map((disk) => disk.status)].join("\n");
+  return [job.created_at, job.event_count, ...said, ...job.disks.map((disk) => disk.status)].join("\n");
 }
 
-function Job({ job, now, feed, detail, samples }) {
+function Job({ job, now, feed, health, detail, samples }) {
   const line = timeline({
     job,
     kept: samples.body,
@@ -89,8 +89,8 @@ function Job({ job, now, feed, detail, samples }) {
     live: feed.state === "live",
   });
   return html`
-    <${Head} job=${job} now=${now} accuracy=${detail.body?.accuracy} />
-    <${DiskTable} job=${job} />
+    <${Head} job=${job} now=${now} accuracy=${detail.body?.accuracy} isReplay=${Boolean(health?.replay)} />
+    <${DiskTable} job=${job} replay=${health?.replay} />
     <section>
       <h3>Speed</h3>
       <${Shown} answer=${samples} name="the chart" now=${now}>
@@ -109,8 +109,9 @@ function Job({ job, now, feed, detail, samples }) {
   `;
 }
 
-function Head({ job, now, accuracy }) {
+function Head({ job, now, accuracy, isReplay }) {
   const { done, of } = amount(job);
+  const again = verification(job);
   const note = trouble(job, now);
   const slow = bottleneck(job);
   const usual = accuracyText(accuracy);
@@ -123,12 +124,13 @@ function Head({ job, now, accuracy }) {
         ${!job.vm_name && html`<bdi class="wrap">${job.id}</bdi>`}
       </h2>
       <span class="soft kind"><bdi class="wrap">${[job.job_type, job.backup_type].filter(Boolean).join(", ")}</bdi></span>
-      <${Cancel} job=${job} now=${now} />
+      ${!isReplay && html`<${Cancel} job=${job} now=${now} />`}
     </div>
     ${note && html`<p class="verdict ${job.status}">${verdict(job)}<bdi>${note}</bdi></p>`}
     <div class="headline">
       <span class="big">${percent(job.progress_percent)}</span>
       <span>${done} ${of} ${totalKind(job)}</span>
+      ${again && html`<span id="verified">verified ${again.done} ${again.of}</span>`}
       <span>${pace(job)}${active ? "" : " at the end"}</span>
       <span>${active ? finishText(job, now) : `took ${took(job, now)}`}</span>
       ${active && usual && html`<span class="soft">${usual}</span>`}

@@ -1,19 +1,24 @@
 /**
- * Machines: all that were ever backed up, by name, with how their runs went; a page at a time, found by a part of the name.
+ * Machines: all that were ever backed up, with how their runs went: by name a page at a time, or by any column; found by a part of the name.
  */
 
 import { Answer, Shown } from "./answer.js";
 import { Bar } from "./bars.js";
 import { machineWorry, successText } from "./fleet-words.js";
 import { age, bytes, duration, moment, NONE, percent } from "./format.js";
+import { Heading } from "./heading.js";
 import { Component, html, Symbol, Time } from "./html.js";
 import { isActive } from "./jobs.js";
+import { arranged, isOrder, MOST, readAll } from "./machine-order.js";
+import { turned } from "./order.js";
 import { Pager, Search } from "./paging.js";
 import { jobLink, machineLink } from "./router.js";
 import { command, FromShell, HUB } from "./shell.js";
 
 const LIMIT = 100;
 const EVERY = 30_000;
+/** The same where all of them are read. */
+const ALL_EVERY = 120_000;
 
 /** The newest active job of each machine, by its name. */
 function running(feed) {
@@ -27,7 +32,8 @@ function running(feed) {
 }
 
 export class MachinesPage extends Component {
-  #answer = new Answer(() => this.setState({}));
+  #page = new Answer(() => this.setState({}));
+  #all = new Answer(() => this.setState({}), readAll);
 
   componentDidMount() {
     this.#ask();
@@ -38,26 +44,35 @@ export class MachinesPage extends Component {
   }
 
   #ask() {
-    const { q = "", cursor = "" } = this.props.route.query;
-    const asked = new URLSearchParams({ limit: String(LIMIT), q, cursor });
-    const ended = [...this.props.feed.jobs.byId.values()].filter((job) => !isActive(job)).length;
-    this.#answer.want(`api/v1/machines?${asked}`, this.props.now, { every: EVERY, key: `${this.props.feed.state} ${ended}` });
+    const { route, feed, now } = this.props;
+    const { q = "", cursor = "", sort } = route.query;
+    const ended = [...feed.jobs.byId.values()].filter((job) => !isActive(job)).length;
+    if (isOrder(sort)) {
+      if (feed.state === "connecting") return; // all pages are not read twice for what changes at once
+      this.#all.want(`api/v1/machines?${new URLSearchParams({ q })}`, now, { every: ALL_EVERY, key: feed.state });
+    } else {
+      const asked = new URLSearchParams({ limit: String(LIMIT), q, cursor });
+      this.#page.want(`api/v1/machines?${asked}`, now, { every: EVERY, key: `${feed.state} ${ended}` });
+    }
   }
 
   render({ route, feed, now, go }) {
-    const { q = "", cursor = "" } = route.query;
+    const { q = "", cursor = "", sort, order } = route.query;
+    const active = running(feed);
+    const turn = (column) => go({ page: "machines", query: { ...turned(route.query, column), cursor: "" } }, { replace: true });
     return html`<section id="machines" class="page">
       <div class="page-head">
         <h2>Machines</h2>
-        <${Search} key="search" text=${q} label="Find a machine" set=${(text) => go({ page: "machines", query: { q: text } }, { replace: true })} />
+        <${Search} key="search" text=${q} label="Find a machine" set=${(text) => go({ page: "machines", query: { q: text, sort, order } }, { replace: true })} />
       </div>
-      <${Shown} answer=${this.#answer} name="the machines" now=${now}>
+      <${Shown} answer=${isOrder(sort) ? this.#all : this.#page} name="the machines" now=${now}>
         ${({ machines, next }) =>
           machines.length === 0
             ? html`<${None} q=${q} isLater=${cursor !== ""} />`
             : html`
-                <${Table} machines=${machines} active=${running(feed)} now=${now} />
-                <${Pager} route=${route} next=${next} what="machines" first="From the first name" />
+                <${Table} machines=${arranged(route.query, machines, active)} active=${active} now=${now} query=${route.query} turn=${turn} />
+                ${!isOrder(sort) && html`<${Pager} route=${route} next=${next} what="machines" first="From the first name" />`}
+                ${isOrder(sort) && next && html`<${More} />`}
               `}
       <//>
       <${FromShell} of=${command("machines")} />
@@ -74,18 +89,28 @@ function None({ q, isLater }) {
   </div>`;
 }
 
-const Table = ({ machines, active, now }) => html`<table class="fleet machines-table" aria-label="Machines">
+/** Said where the order is of a part of them. */
+const More = () => html`<p class="quiet" id="more-machines">
+  There are more: these are the first ${MOST.toLocaleString("en")} by name. A part of the name finds others; <code>sendensed machines --sort-by</code> orders all.
+</p>`;
+
+/** Name, heading and class of each column. */
+const COLUMNS = [
+  ["machine", "Machine", ""],
+  ["now", "Now", "now"],
+  ["good", "Last good run", "right age"],
+  ["last", "Last run", "right age"],
+  ["success", "Success", "right rate"],
+  ["size", "Last size", "right size"],
+  ["mean", "Mean size", "right size"],
+  ["took", "Mean duration", "right span"],
+  ["within", "Estimates", "right within"],
+];
+
+const Table = ({ machines, active, now, query, turn }) => html`<table class="fleet machines-table" aria-label="Machines">
   <thead>
     <tr>
-      <th scope="col">Machine</th>
-      <th scope="col" class="now">Now</th>
-      <th scope="col" class="right age">Last good run</th>
-      <th scope="col" class="right age">Last run</th>
-      <th scope="col" class="right rate">Success</th>
-      <th scope="col" class="right size">Last size</th>
-      <th scope="col" class="right size">Mean size</th>
-      <th scope="col" class="right span">Mean duration</th>
-      <th scope="col" class="right within">Estimates</th>
+      ${COLUMNS.map(([column, text, name]) => html`<${Heading} key=${column} column=${column} text=${text} name=${name} query=${query} turn=${turn} />`)}
     </tr>
   </thead>
   <tbody>

@@ -49,6 +49,17 @@ const Alarm = ({ alarm, now }) => html`<div class="notice alarm">
   <bdi>${alarm.detail}</bdi> <span class="quiet">(raised by hub <bdi>${alarm.raised_by}</bdi>)</span>
 </div>`;
 
-/** Said for as long as it is true, beside the name: whoever can reach this page can do everything. */
+/** Said on every page of a replay, before all else: it looks just as the live page did. */
+export function Replayed({ replay, now }) {
+  if (!replay) return null;
+  const isOver = now >= moment(replay.end_at);
+  const pace = replay.speed === 1 ? "in its own time" : `${replay.speed} times as fast`;
+  return html`<p class="replayed" id="replayed">
+    <strong>Replay of <bdi class="wrap">${replay.job_id}</bdi> — not live.</strong>${" "}
+    What hub <bdi>${replay.hub}</bdi> showed, ${isOver ? "at its end: it stands still" : `going by ${pace}`}. Nothing here can be changed.
+  </p>`;
+}
+
+/** Said for as long as it is true, where else stands who is signed in: whoever can reach this page can do everything. */
 export const OpenMode = ({ health }) =>
-  health?.open ? html`<span class="open-mode" id="open-mode">open mode: no sign-in, loopback only</span>` : null;
+  health?.open && !health.replay ? html`<span class="open-mode" id="open-mode">open mode: no sign-in, loopback only</span>` : null;

@@ -4,8 +4,9 @@
 
 import { Archive } from "./archive.js";
 import { FilterBar } from "./filter-bar.js";
-import { isNarrow, sorted, turned, wants, widened } from "./filter.js";
+import { isNarrow, isSort, sorted, wants, widened } from "./filter.js";
 import { Component, html } from "./html.js";
+import { turned } from "./order.js";
 import { parse } from "./router.js";
 import { Steady } from "./steady.js";
 import { JobTable } from "./table.js";
@@ -68,8 +69,9 @@ export class Overview extends Component {
     lists.recent = [...lists.recent, ...older.filter(asked)];
     const key = JSON.stringify([query, older.length]);
     for (const name of Object.keys(lists)) {
-      const sort = (jobs) => sorted(query, jobs, name === "recent");
-      if (query.sort) lists[name] = this.#orders[name].order(key, lists[name], now, sort);
+      const ended = name === "recent";
+      const sort = (jobs) => sorted(query, jobs, ended);
+      if (isSort(query.sort, ended)) lists[name] = this.#orders[name].order(key, lists[name], now, sort);
     }
     return { ...lists, live };
   }

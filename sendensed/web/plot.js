@@ -19,6 +19,11 @@ export const AXIS = {
   font: "11px system-ui, sans-serif",
 };
 
+/** A legend whose marks have the style's colours by name, one a series: they turn with the theme by themselves. */
+export const markers = (names) => ({
+  markers: { stroke: (_plot, index) => `var(${names[index]})`, fill: () => "transparent", width: 2 },
+});
+
 /** Times below a chart: the date where a step is a day, seconds where it is less than a minute. */
 export function timeLabels(_plot, splits, _axis, _space, step) {
   return splits.map((at) => {

@@ -4,6 +4,7 @@
 
 import { jobAddress } from "./api.js";
 import { html } from "./html.js";
+import { isActive } from "./jobs.js";
 
 /** The hub's address, whatever path a proxy puts before it. */
 export const HUB = new URL(".", document.baseURI).href.replace(/\/$/, "");
@@ -20,15 +21,14 @@ const name = (text) => (text.startsWith("-") ? `-- ${word(text)}` : word(text));
 /** `sendensed ORDER`, of this hub. */
 export const command = (order, of = "") => `sendensed ${order} --hub ${word(HUB)}${of && ` ${name(of)}`}`;
 
-/** What reads an address of the hub as JSON. */
+/** What reads an address of the hub as JSON. The shell itself writes the token: all may read what a process is called with. */
 export const readCommand = (address) =>
-  `curl -sS -H "Authorization: Bearer $SENDENSE_TOKEN" ${word(`${HUB}/${address}`)}`;
+  `printf 'Authorization: Bearer %s' "$SENDENSE_TOKEN" | curl -sS -H @- ${word(`${HUB}/${address}`)}`;
 
-/** What shows, follows, cancels and keeps one job, as `[what, command]`. */
+/** What shows and keeps one job, and follows and cancels one that is not over, as `[what, command]`. */
 export const jobCommands = (job) => [
   ["show", command("job", job.id)],
-  ["follow", command("watch", job.id)],
-  ["cancel", command("cancel", job.id)],
+  ...(isActive(job) ? [["follow", command("watch", job.id)], ["cancel", command("cancel", job.id)]] : []),
   ["keep", command("export", job.id)],
   ["as JSON", readCommand(jobAddress(job.id))],
 ];

@@ -4,7 +4,7 @@
 
 import { bytes, clock, count, moment, NONE, when } from "./format.js";
 import { html } from "./html.js";
-import { AXIS, binarySplits, colour, Plot, timeLabels } from "./plot.js";
+import { AXIS, binarySplits, colour, markers, Plot, timeLabels } from "./plot.js";
 import { isActive } from "./jobs.js";
 import UPlot from "./vendor/uplot.js";
 
@@ -37,6 +37,7 @@ function options(current) {
   return {
     padding: [10, 12, 0, 0],
     cursor: { y: false, drag: { x: false, y: false } },
+    legend: markers(["", "--completed", "--failed"]),
     scales: {
       x: { range: () => span(current()) },
       y: { range: (_plot, _least, most) => [0, Math.max((most ?? 0) * 1.1, 1024)] },

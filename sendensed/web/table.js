@@ -1,9 +1,11 @@
 /**
- * Table: jobs in columns that can be ordered by. Of a long table only what is near the screen is painted.
+ * Table: jobs in columns that can be ordered by. Of a long table only what is near the screen is painted, and of what is painted
+ * only what is on the screen follows every change.
  */
 
 import { Component, html } from "./html.js";
 import { isSort } from "./filter.js";
+import { Heading } from "./heading.js";
 import { History } from "./history.js";
 import { ageOf, COLUMNS, hasNote, JobRow } from "./job-row.js";
 import { PAINT_ALL, visible } from "./virtual.js";
@@ -22,6 +24,10 @@ export class JobTable extends Component {
   #row = ROW;
   #note = NOTE;
   #top = 0;
+  /** Heights as they are, where all rows are painted: on a narrow screen they differ. */
+  #heights = [];
+  /** The rows of the last painting, and which of them follow. */
+  #shown = null;
   #look = () => this.#measure() && this.setState({});
 
   componentDidMount() {
@@ -39,65 +45,60 @@ export class JobTable extends Component {
     removeEventListener("resize", this.#look);
   }
 
-  /** Looks where the table stands; returns whether other rows than those painted have to be. */
+  /** Looks where the table stands; returns whether other rows have to be painted, or to follow, than those that are and do. */
   #measure() {
+    this.#note = this.#heightOf(".note") || NOTE;
+    this.#row = this.#heightOf("tbody.job:not(.noted)") || ROW;
+    this.#top = this.#table.getBoundingClientRect().top + this.#table.tHead.offsetHeight;
     const { jobs } = this.props;
-    if (jobs.length <= PAINT_ALL) return false;
-    const before = this.#window(jobs);
-    this.#row = this.#table.querySelector("tbody.job > tr:first-child")?.getBoundingClientRect().height || ROW;
-    this.#note = this.#table.querySelector("tbody.job > .note")?.getBoundingClientRect().height || NOTE;
-    this.#top = this.#table.tHead.getBoundingClientRect().bottom;
-    const after = this.#window(jobs);
-    return before.from !== after.from || before.to !== after.to;
+    this.#heights = jobs.length <= PAINT_ALL ? Array.from(this.#table.tBodies, (body) => body.offsetHeight) : [];
+    const [before, after] = [this.#shown, this.#window(jobs)];
+    const isAs = (one, other) => one.from === other.from && one.to === other.to;
+    return !isAs(before.painted, after.painted) || !isAs(before.seen, after.seen);
+  }
+
+  #heightOf(selector) {
+    return this.#table.querySelector(selector)?.getBoundingClientRect().height;
   }
 
   #window(jobs) {
-    if (jobs.length <= PAINT_ALL) return { from: 0, to: jobs.length, above: 0, below: 0 };
-    const heights = jobs.map((job) => (hasNote(job) ? this.#row + this.#note : this.#row));
-    return visible(heights, this.#top, innerHeight);
+    const heights = jobs.map((job, index) => this.#heights[index] ?? (hasNote(job) ? this.#row + this.#note : this.#row));
+    const all = { from: 0, to: jobs.length, above: 0, below: 0 };
+    const painted = jobs.length <= PAINT_ALL ? all : visible(heights, this.#top, innerHeight);
+    return { painted, seen: visible(heights, this.#top, innerHeight, 0) };
   }
 
   render({ jobs, label, now, ended = false, traces, query, turn }) {
-    const { from, to, above, below } = this.#window(jobs);
-    const painted = jobs.slice(from, to);
-    if (!ended) this.#history.see(painted, now);
-    return html`<table class=${jobs.length > PAINT_ALL ? "long" : ""} aria-label=${label} aria-rowcount=${jobs.length + 1} ref=${(node) => (this.#table = node)}>
-      <thead>
-        <tr aria-rowindex="1">
+    this.#shown = this.#window(jobs);
+    const { painted, seen } = this.#shown;
+    const rows = jobs.slice(painted.from, painted.to);
+    if (!ended) this.#history.see(rows, now);
+    return html`<table class="jobs ${jobs.length > PAINT_ALL ? "long" : ""}" role="table" aria-label=${label} aria-rowcount=${jobs.length + 1} ref=${(node) => (this.#table = node)}>
+      <thead role="rowgroup">
+        <tr role="row" aria-rowindex="1">
           ${COLUMNS.map(
             ([column, heading, after = heading]) =>
-              html`<${Heading} column=${column} text=${ended ? after : heading} query=${query} turn=${turn} />`,
+              html`<${Heading} column=${column} text=${ended ? after : heading} query=${query} turn=${turn} sorts=${isSort(column, ended)} />`,
           )}
         </tr>
       </thead>
-      ${above > 0 && html`<${Left} key=" above" height=${above} />`}
-      ${painted.map(
+      ${painted.above > 0 && html`<${Left} key=" above" height=${painted.above} />`}
+      ${rows.map(
         (job, index) => html`<${JobRow}
           key=${job.id}
           job=${job}
-          index=${from + index}
+          index=${painted.from + index}
+          isSeen=${painted.from + index >= seen.from && painted.from + index < seen.to}
           now=${now}
           second=${ageOf(job, now)}
           ended=${ended}
           trace=${traces.of(job.id)}
         />`,
       )}
-      ${below > 0 && html`<${Left} key=" below" height=${below} />`}
+      ${painted.below > 0 && html`<${Left} key=" below" height=${painted.below} />`}
     </table>`;
   }
 }
 
-const ORDERS = { asc: "ascending", desc: "descending" };
-
-function Heading({ column, text, query, turn }) {
-  if (!isSort(column)) return html`<th class="${column}-column" scope="col"><span>${text}</span></th>`;
-  const order = query.sort === column ? (ORDERS[query.order] ?? "ascending") : null;
-  return html`<th class="${column}-column" scope="col" aria-sort=${order}>
-    <button type="button" class="heading ${order ?? ""}" onClick=${() => turn(column)}>${text}</button>
-  </th>`;
-}
-
 /** The place of rows that are not painted. */
-const Left = ({ height }) => html`<tbody class="unpainted" aria-hidden="true">
-  <tr><td colspan="11" style=${{ height: `${height}px` }} /></tr>
-</tbody>`;
+const Left = ({ height }) => html`<tbody aria-hidden="true" style=${{ height: `${height}px` }} />`;

@@ -9,6 +9,8 @@ import { age, bytes, clock, duration, moment, NONE, percent, speed } from "./for
 /** The phases of a whole run in their order; one that ended well is in the last. */
 const PHASES = ["starting", "snapshot", "transferring", "verifying", "finalizing", "completed"];
 
+const ACTIVE = new Set(["pending", "running", "stalled"]);
+
 const ETA_WORDS = {
   measuring: "measuring",
   stalled: "stalled",
@@ -31,15 +33,32 @@ export function amount(subject) {
   return { done: bytes(done), of: done === total ? "" : `of ${bytes(total)}` };
 }
 
-/** The speed as measured last; a dash for a job that has not begun, and for one that is silent. */
-export function pace(job) {
-  return job.status === "pending" || job.status === "stalled" ? NONE : speed(job.transfer_speed_bps);
+/**
+ * What is read of the targets again, `1.0 GiB of 40.0 GiB` in two parts; null unless that is going on. Once it is over,
+ * the history has the phase, and nobody asks how far it was.
+ */
+export function verification(job) {
+  if (job.current_phase !== "verifying" || !(job.bytes_to_verify > 0) || !ACTIVE.has(job.status)) return null;
+  return { done: bytes(job.bytes_verified), of: `of ${bytes(job.bytes_to_verify)}` };
 }
 
-/** The time left of an active job, or the reason why there is none; never zero. */
+/** The speed as measured last; a dash for a job that has not begun, is silent, or copies no more. */
+export function pace(job) {
+  return job.status === "pending" || job.status === "stalled" || verification(job) ? NONE : speed(job.transfer_speed_bps);
+}
+
+/** Seconds until all is copied of a job that is verified then; null where that is not known, or not so. */
+export const copyLeft = (job) => (job.eta_reason === "verification" && job.eta_copy_seconds > 0 ? job.eta_copy_seconds : null);
+
+/** The time left of an active job, or the reason why there is none; never zero. Of a copy that is verified then, its own and that. */
 export function timeLeft(job) {
   if (job.eta_seconds > 0) return { text: duration(job.eta_seconds), isNumber: true };
   if (job.status === "pending") return { text: "not started", isNumber: false };
+  if (job.eta_reason === "verification") {
+    const copy = copyLeft(job);
+    return { text: copy === null ? "verification" : `${duration(copy)} + verification`, isNumber: false };
+  }
+  if (verification(job)) return { text: "verifying", isNumber: false };
   const reason = job.eta_reason ?? (job.eta_seconds === 0 ? "finalizing" : "measuring");
   return { text: ETA_WORDS[reason] ?? "measuring", isNumber: false };
 }
@@ -97,7 +116,9 @@ export function trouble(job, now) {
 export function progressText(subject, status) {
   const { done, of } = amount(subject);
   const share = subject.progress_percent === null ? "progress unknown" : percent(subject.progress_percent);
-  return [share, `${done} ${of}`.trim(), status].filter(Boolean).join(", ");
+  const again = verification(subject);
+  const verified = again && `verified ${again.done} ${again.of}`;
+  return [share, `${done} ${of}`.trim(), verified, status].filter(Boolean).join(", ");
 }
 
 /** The sentences for changes of state, `{job, was}`, short enough to be read aloud. */

@@ -7,7 +7,7 @@ import argparse
 import subprocess
 import sys
 
-NAMES = ("start", "http", "save", "ingest", "fanout", "scale", "copy", "nbd", "telemetry", "page")
+NAMES = ("start", "http", "save", "ingest", "overload", "fanout", "scale", "copy", "nbd", "telemetry", "page")
 
 
 def main() -> int:

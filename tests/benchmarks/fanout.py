@@ -1,12 +1,14 @@
-"""Fan-out: the hub's CPU for each frame delivered to a viewer, beside a plain task per viewer of trio-websocket.
+"""Fan-out: the hub's CPU for each frame delivered to a viewer, beside a plain task per viewer of trio-websocket,
+and beside `broadcast()` of the websockets library on asyncio.
 
 Viewers are real websockets over loopback, read by a process of their own, which takes the time from publish to
-receipt. Both ways send the same frames. The last line has 10 % of the viewers never read.
+receipt. All ways send the same frames. The last lines have 10 % of the viewers never read.
 
     python -m tests.benchmarks.fanout --viewers 100 1000
 """
 
 import argparse
+import asyncio
 import json
 import re
 import selectors
@@ -17,6 +19,8 @@ import time
 from datetime import UTC, datetime
 
 import trio
+from msgspec.structs import replace
+from websockets.asyncio.server import ServerConnection, broadcast, serve
 
 from sendensed.actors import viewer
 from sendensed.actors.fanout import Fanout, changes
@@ -37,7 +41,8 @@ HELLO = (
     b"GET /feed HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
 )
-SETTINGS = Config().feed
+SETTINGS = replace(Config().feed, heartbeat=3_600.0)
+"""No ticks meanwhile: the others have none."""
 
 
 class Nothing:
@@ -102,15 +107,7 @@ async def measure(way: str, viewers: int, stuck: int) -> dict[str, object]:
         nursery.start_soon(pump.run)
         [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
         nursery.start_soon(trio.serve_listeners, server.serve_connection, [listener])
-        command = [
-            sys.executable,
-            "-m",
-            "tests.benchmarks.fanout",
-            "--read",
-            str(listener.socket.getsockname()[1]),
-        ]
-        command += [str(viewers), str(stuck)]
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: ASYNC220 - returns at once
+        process = readers(listener.socket.getsockname()[1], viewers, stuck)
         with trio.fail_after(60):
             while hub.viewers < viewers:
                 await trio.sleep(0.1)
@@ -121,6 +118,44 @@ async def measure(way: str, viewers: int, stuck: int) -> dict[str, object]:
             await trio.sleep(PACE)
         spent = time.process_time() - began
         nursery.cancel_scope.cancel()
+    return figures_of(way, process, spent, viewers, stuck)
+
+
+async def measure_broadcast(viewers: int, stuck: int) -> dict[str, object]:
+    """The same by the websockets library: a server without compression, and one `broadcast` for each round."""
+    board, watching = Board(1), set()
+
+    async def watch(connection: ServerConnection) -> None:
+        watching.add(connection)
+        await connection.wait_closed()
+
+    options = {"compression": None, "ping_interval": None, "close_timeout": 1}
+    async with serve(watch, "127.0.0.1", 0, **options) as server:
+        process = readers(server.sockets[0].getsockname()[1], viewers, stuck)
+        async with asyncio.timeout(60):
+            while len(watching) < viewers:
+                await asyncio.sleep(0.1)
+        await asyncio.sleep(1)
+        began = time.process_time()
+        for revision in range(1, ROUNDS + 1):
+            [entry] = board.publish([a_job(revision)]).values()
+            broadcast(watching, changes(1, [entry]).decode())
+            await asyncio.sleep(PACE)
+        spent = time.process_time() - began
+        for connection in watching:
+            connection.transport.abort()
+    return figures_of("websockets' broadcast", process, spent, viewers, stuck)
+
+
+def readers(port: int, viewers: int, stuck: int) -> subprocess.Popen[str]:
+    """The process of the viewers."""
+    command = [sys.executable, "-m", "tests.benchmarks.fanout", "--read", str(port), str(viewers), str(stuck)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+
+def figures_of(
+    way: str, process: subprocess.Popen[str], spent: float, viewers: int, stuck: int
+) -> dict[str, object]:
     figures = json.loads(process.communicate(timeout=30)[0])
     return {
         "way": way,
@@ -171,11 +206,13 @@ def main() -> None:
     for viewers in options.viewers:
         ours = trio.run(measure, "one frame", viewers, 0)
         plain = trio.run(measure, "a task each", viewers, 0)
-        for figures in (ours, plain):
+        library = asyncio.run(measure_broadcast(viewers, 0))
+        for figures in (ours, plain, library):
             print(json.dumps(figures), flush=True)
-        ratio = plain["cpu_us_per_delivery"] / ours["cpu_us_per_delivery"]
-        print(f"{viewers} viewers: {ratio:.1f}x less CPU for each delivery", flush=True)
+        ratios = [other["cpu_us_per_delivery"] / ours["cpu_us_per_delivery"] for other in (plain, library)]
+        print(f"{viewers} viewers: a task each {ratios[0]:.2f}x, broadcast {ratios[1]:.2f}x the CPU of one frame")
     print(json.dumps(trio.run(measure, "one frame", 200, 20)), flush=True)
+    print(json.dumps(asyncio.run(measure_broadcast(200, 20))), flush=True)
 
 
 if __name__ == "__main__":

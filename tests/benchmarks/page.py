@@ -2,7 +2,9 @@
 
 A real hub, a real Chromium, a thousand running jobs of two disks each, all of them updated four times a second.
 The hub, its PostgreSQL, the sender and the browser share the machine, so of the times those of the page's own
-thread say most: they are what a paint costs, whoever else wants the processor.
+thread say most: they are what a paint costs, whoever else wants the processor. Last, as the measure of what a
+browser can do there at all, a still page of the same look is scrolled beside the same load: all of its rows are
+there, nothing of it changes, and it runs no script but the one that scrolls.
 
     python -m tests.benchmarks.page --jobs 1000 --rate 4 --seconds 20
 """
@@ -15,13 +17,14 @@ import threading
 import time
 import urllib.request
 
-from playwright.sync_api import CDPSession, Page, sync_playwright
+from playwright.sync_api import Browser, CDPSession, Page, ViewportSize, sync_playwright
 
 from tests.browser import hub as hubs
 from tests.browser.conftest import CHROMIUM_ARGUMENTS
 from tests.browser.hub import Hub, disk
 
 SETTINGS = "[access]\nrate = 1000000\nburst = 1000000\n"
+SCREEN: ViewportSize = {"width": 1440, "height": 900}
 FIRST_ROW = """
 new MutationObserver((_, observer) => {
   if (!document.querySelector("tbody.job")) return;
@@ -29,16 +32,32 @@ new MutationObserver((_, observer) => {
   requestAnimationFrame(() => requestAnimationFrame(() => (window.firstRow = performance.now())));
 }).observe(document, { childList: true, subtree: true });
 """
+STILL = """
+([markup, rows]) => {
+  const app = document.getElementById("app");
+  app.innerHTML = markup;
+  const table = app.querySelector("#running table");
+  for (const gap of table.querySelectorAll("tbody:not(.job)")) gap.remove();
+  const painted = [...table.tBodies];
+  for (let row = painted.length; row < rows; row += 1)
+    table.append(painted[row % painted.length].cloneNode(true));
+}
+"""
 FRAMES = """
 async ([milliseconds, isScrolled]) => {
   const gaps = [], tasks = [];
+  let step = 40;
   const note = (list) => tasks.push(...list.getEntries().map((task) => task.duration));
   const observer = new PerformanceObserver(note);
   observer.observe({ type: "longtask" });
   const start = performance.now();
   let last = await new Promise(requestAnimationFrame);
   while (performance.now() - start < milliseconds) {
-    if (isScrolled) scrollBy(0, 40);
+    if (isScrolled) {
+      const stood = scrollY;
+      scrollBy(0, step);
+      if (scrollY === stood) step = -step;
+    }
     const at = await new Promise(requestAnimationFrame);
     gaps.push(at - last);
     last = at;
@@ -116,29 +135,57 @@ class Wire:
         self.changes += said.startswith('{"type":"changes"')
 
 
-def metrics(session: CDPSession) -> dict[str, float]:
-    """Chromium's own count of what the page's thread did, in seconds of processor."""
-    return {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
+class Watch:
+    """Watches the frames of a page, and what they cost."""
+
+    def __init__(self, browser: Browser, page: Page) -> None:
+        self.page = page
+        self._session = page.context.new_cdp_session(page)
+        self._session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        self._all = browser.new_browser_cdp_session()
+        self.wire = Wire(self._session)
+
+    def _costs(self) -> dict[str, float]:
+        """Chromium's own count in seconds of processor: the page's thread, its process, the display."""
+        found = {one["name"]: one["value"] for one in self._session.send("Performance.getMetrics")["metrics"]}
+        processes = self._all.send("SystemInfo.getProcessInfo")["processInfo"]
+        found["Display"] = sum(one["cpuTime"] for one in processes if one["type"] == "GPU")
+        return found
+
+    def measure(self, seconds: float, name: str, *, scrolled: bool) -> None:
+        """Watches for so long, and prints what the frames took."""
+        before, brought = self._costs(), self.wire.changes
+        found = self.page.evaluate(FRAMES, [seconds * 1000, scrolled])
+        after, gaps = self._costs(), sorted(found["gaps"])
+        spent = {key: 1000 * (after[key] - before[key]) for key in before}
+        feeds, frames = self.wire.changes - brought, len(gaps)
+        p50, p95, p99 = (statistics.quantiles(gaps, n=100)[cut] for cut in (49, 94, 98))
+        print(f"{name}: {frames / seconds:.0f} frames/s, of the feed {feeds / seconds:.1f}/s")
+        print(
+            f"  from frame to frame: p50 {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms, "
+            f"longest {gaps[-1]:.0f} ms"
+        )
+        script, style, layout = (
+            spent[f"{kind}Duration"] / seconds for kind in ("Script", "RecalcStyle", "Layout")
+        )
+        thread, process, display = (spent[kind] / frames for kind in ("ThreadTime", "ProcessTime", "Display"))
+        print(
+            f"  processor a frame: the page's thread {thread:.1f} ms, its raster and other threads "
+            f"{max(process - thread, 0):.1f} ms, the display's process {display:.1f} ms"
+        )
+        print(f"  processor a second: script {script:.0f} ms, style {style:.0f} ms, layout {layout:.0f} ms")
+        tasks, rows = found["tasks"], self.page.locator("tbody.job").count()
+        print(f"  tasks over 50 ms: {len(tasks)}, longest {max(tasks, default=0):.0f} ms; rows painted: {rows}")
 
 
-def measure(page: Page, session: CDPSession, wire: Wire, seconds: float, name: str, *, scrolled: bool) -> None:
-    """Watches the page for so long, and prints what its frames took."""
-    before, brought = metrics(session), wire.changes
-    found = page.evaluate(FRAMES, [seconds * 1000, scrolled])
-    after, gaps = metrics(session), sorted(found["gaps"])
-    feeds = max(wire.changes - brought, 1)
-    script, style, layout = (
-        1000 * (after[f"{kind}Duration"] - before[f"{kind}Duration"]) / feeds
-        for kind in ("Script", "RecalcStyle", "Layout")
-    )
-    p50, p95, p99 = (statistics.quantiles(gaps, n=100)[cut] for cut in (49, 94, 98))
-    print(f"{name}: {len(gaps) / seconds:.0f} frames/s, of the feed {feeds / seconds:.1f}/s")
-    print(
-        f"  from frame to frame: p50 {p50:.1f} ms, p95 {p95:.1f} ms, p99 {p99:.1f} ms, longest {gaps[-1]:.0f} ms"
-    )
-    print(f"  for each of the feed: script {script:.1f} ms, style {style:.1f} ms, layout {layout:.1f} ms")
-    tasks, rows = found["tasks"], page.locator("tbody.job").count()
-    print(f"  tasks over 50 ms: {len(tasks)}, longest {max(tasks, default=0):.0f} ms; rows painted: {rows}")
+def still(browser: Browser, address: str, markup: str, rows: int) -> Page:
+    """A page of the markup, with so many rows, that nothing changes."""
+    # The widths of bars stand in the markup here, which the hub's own policy forbids.
+    page = browser.new_page(viewport=SCREEN, bypass_csp=True)
+    page.route("**/app.js", lambda route: route.abort())
+    page.goto(address)
+    page.evaluate(STILL, [markup, rows])
+    return page
 
 
 def main() -> None:
@@ -154,21 +201,23 @@ def main() -> None:
         sender = Sender(hub, options.jobs, options.rate)
         sender.send()
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=CHROMIUM_ARGUMENTS)
-        page = browser.new_page(viewport={"width": 1440, "height": 900})
-        session = page.context.new_cdp_session(page)
-        wire = Wire(session)
-        session.send("Performance.enable", {"timeDomain": "threadTicks"})
+        page = browser.new_page(viewport=SCREEN)
+        watch = Watch(browser, page)
         page.add_init_script(FIRST_ROW)
         page.goto(hub.address)
         page.wait_for_function("() => window.firstRow")
         print(
             f"first row of {options.jobs} jobs painted after {page.evaluate('firstRow'):.0f} ms; "
-            f"files {wire.files / 1024:.0f} KiB, snapshot {wire.feed / 1024:.0f} KiB"
+            f"files {watch.wire.files / 1024:.0f} KiB, snapshot {watch.wire.feed / 1024:.0f} KiB"
         )
-        measure(page, session, wire, 3, "at rest", scrolled=False)
+        watch.measure(3, "at rest", scrolled=False)
         sender.start()
-        measure(page, session, wire, options.seconds, f"all at {options.rate:g}/s", scrolled=False)
-        measure(page, session, wire, options.seconds, "the same, scrolled all the time", scrolled=True)
+        watch.measure(options.seconds, f"all at {options.rate:g}/s", scrolled=False)
+        watch.measure(options.seconds, "the same, scrolled all the time", scrolled=True)
+        markup = page.locator("#app").inner_html()
+        page.close()
+        baseline = Watch(browser, still(browser, hub.address, markup, options.jobs))
+        baseline.measure(options.seconds, "a still page of that look, scrolled", scrolled=True)
         sender.stop()
         print(f"rounds of {options.jobs} updates sent: {sender.rounds}")
         browser.close()

@@ -16,7 +16,7 @@ import trio
 from msgspec.structs import astuple, replace
 
 from sendensed.core.model import Disk, Job, Meter, Point
-from sendensed.store import Change, bridge, embedded, migrate, postgres, statements
+from sendensed.store import Change, bridge, driver, embedded, migrate, postgres, statements
 from tests.fakes.jobs import EARLY
 
 JOBS, DISKS, BATCHES = 20_000, 4, (1, 100, 500, 1000)
@@ -46,14 +46,21 @@ def moved(job: Job, step: int) -> Job:
     return replace(job, bytes_transferred=step << 22, progress_percent=step / 1024, sequence=step, disks=disks)
 
 
-_JOB_FIELDS = [f for f in Job.__struct_fields__ if f not in ("id", "disks", "revision", "meter")]
+_JOB_FIELDS = [f for f in Job.__struct_fields__ if f not in ("id", "disks", "revision", "meter", "predictions")]
+NAIVE_DISKS = """
+CREATE TABLE naive_disks (
+    job_id text REFERENCES backup_jobs, disk_index integer, bytes_transferred bigint, total_bytes bigint,
+    progress_percent double precision, status text, error_message text, bottleneck text,
+    PRIMARY KEY (job_id, disk_index)
+) WITH (fillfactor = 70)"""
 NAIVE_JOB = f"""
 UPDATE backup_jobs SET {", ".join(f"{field} = ${place}" for place, field in enumerate(_JOB_FIELDS, 3))},
     revision = revision + 1
 WHERE id = $1 AND revision = $2"""
 NAIVE_DISK = """
-INSERT INTO backup_disks VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (backup_job_id, disk_index)
-DO UPDATE SET bytes_transferred = $3, total_bytes = $4, progress_percent = $5, status = $6, error_message = $7"""
+INSERT INTO naive_disks VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (job_id, disk_index)
+DO UPDATE SET bytes_transferred = $3, total_bytes = $4, progress_percent = $5, status = $6, error_message = $7,
+    bottleneck = $8"""
 
 
 async def naive(pool: bridge.Pool, changes: list[Change]) -> None:
@@ -63,8 +70,8 @@ async def naive(pool: bridge.Pool, changes: list[Change]) -> None:
     async with pool.connection() as connection:
         many = connection._connection.executemany
         await connection.execute("BEGIN")
-        await bridge._bounded(connection._loop, 60, many(NAIVE_JOB, jobs))
-        await bridge._bounded(connection._loop, 60, many(NAIVE_DISK, disks))
+        await driver.bounded(60, driver.drive(many(NAIVE_JOB, jobs)))
+        await driver.bounded(60, driver.drive(many(NAIVE_DISK, disks)))
         await connection.execute("COMMIT")
 
 
@@ -89,13 +96,17 @@ async def measure(save, jobs: list[Job], batch: int, seconds: float) -> tuple[fl
 async def main(seconds: float) -> None:
     with tempfile.TemporaryDirectory(prefix="sendense-bench-") as directory:
         Path(directory).chmod(0o755)
-        async with embedded.open_embedded(Path(directory)) as server, bridge.open_pool(server.dsn) as pool:
+        async with (
+            embedded.open_embedded(Path(directory)) as server,
+            bridge.open_pool(server.dsn, settings=postgres.BY_KEY) as pool,
+        ):
             await migrate.migrate(pool)
             store = postgres.PostgresStore(pool, timeout=60)
             jobs = [a_job(number) for number in range(JOBS)]
             for start in range(0, JOBS, 1000):
                 await store.save([Change(job, None) for job in jobs[start : start + 1000]])
             jobs = [replace(job, revision=1) for job in jobs]
+            await pool.execute(NAIVE_DISKS)
             await pool.execute("VACUUM ANALYZE", timeout=60)
             gc.freeze()
 
@@ -121,7 +132,7 @@ def encoding(jobs: list[Job]) -> float:
     changes = [Change(moved(job, 1), job) for job in jobs]
     began = time.process_time()
     for _ in range(20):
-        postgres._document(changes)
+        postgres._documents(changes)
     return (time.process_time() - began) / 20 / len(jobs) * 1e6
 
 

@@ -1,9 +1,11 @@
 """Scale: whether what a hub does all day stays flat when a million finished jobs lie in its database.
 
 Three databases on one PostgreSQL: an empty one (but for what fills a page and a batch), one with 10,000 running
-jobs, and one with a million finished jobs besides. In each, by turns: the reaper's look for silent jobs, the first
-page of the job list, of the failed ones and of the latest ends, a batch of 1,000 updates, and one of 1,000 new
-jobs. Medians in milliseconds, and the ratios.
+jobs, and one with a million finished jobs besides. In each, by turns: the reaper's look for silent and for unmoved
+jobs, the first page of the job list, of the failed ones, of the latest ends and of a name that nothing has, a
+batch of 1,000 updates, and one of 1,000 new jobs. Medians in milliseconds, and the ratios.
+
+Between two batches 5 s pass for the jobs in them, so that these set their marks anew as often as in real life.
 
     python -m tests.benchmarks.scale --finished 1000000 --running 10000 --rounds 15
 """
@@ -20,27 +22,30 @@ from pathlib import Path
 import trio
 from msgspec.structs import replace
 
+from sendensed.core.listing import Query
 from sendensed.core.model import Disk, Event, Job
 from sendensed.store import Change, bridge, embedded, migrate
-from sendensed.store.postgres import PostgresStore
+from sendensed.store.postgres import BY_KEY, PostgresStore
+from sendensed.store.postgres_archive import PostgresArchive
 from tests.fakes.jobs import an_event
 
 BATCH, PAGE = 1_000, 100
+PASSING = timedelta(minutes=10)
+"""So long ago is the present of the running jobs: time enough to pass for them, and never the future."""
 
 _FILL = """
 INSERT INTO backup_jobs (id, vm_name, job_type, status, current_phase, bytes_transferred, total_bytes,
-    progress_percent, sequence, created_at, started_at, completed_at, last_telemetry_at, last_moved_at, closed_by)
+    progress_percent, sequence, created_at, started_at, completed_at, last_telemetry_at, last_moved_at, closed_by,
+    disks, heard_mark, moved_mark)
 SELECT prefix || n, 'vm-' || n % 5000, 'backup', state, 'transferring', 1000000, 1000000, 100, 60, at, at,
     CASE WHEN state <> 'running' THEN at + interval '1 hour' END, heard, heard,
-    CASE WHEN state <> 'running' THEN 'sender' END
+    CASE WHEN state <> 'running' THEN 'sender' END,
+    json_build_array(json_build_array(0, 1000000, 1000000, 100, state)), mark, mark
 FROM (SELECT n, $1::text AS prefix, CASE WHEN $2::boolean THEN 'running' WHEN n % 20 = 0 THEN 'failed'
-        ELSE 'completed' END AS state, now() - n * $3::interval AS at,
-        CASE WHEN $2 THEN now() ELSE now() - n * $3 + interval '1 hour' END AS heard
+        ELSE 'completed' END AS state, $5::timestamptz - n * $3::interval AS at,
+        CASE WHEN $2 THEN $5 - n % 5 * interval '1 s' ELSE $5 - n * $3 + interval '1 hour' END AS heard,
+        CASE WHEN $2 THEN $5 - n % 35 * interval '1 s' ELSE '-infinity' END AS mark
     FROM generate_series(1, $4::integer) AS n) AS made
-"""
-_FILL_DISKS = """
-INSERT INTO backup_disks (backup_job_id, disk_index, bytes_transferred, total_bytes, progress_percent, status)
-SELECT id, 0, bytes_transferred, total_bytes, 100, status FROM backup_jobs WHERE id LIKE $1 || '%'
 """
 _FILL_EVENTS = """
 INSERT INTO job_events (job_id, at, kind, said_by, status, attempt, sequence, bytes_transferred, current_phase,
@@ -50,11 +55,10 @@ FROM backup_jobs WHERE id LIKE $1 || '%'
 """
 
 
-async def fill(pool: bridge.Pool, prefix: str, running: bool, apart: timedelta, count: int) -> None:
-    """So many jobs with a disk and an event each, begun one after another so far apart."""
+async def fill(pool: bridge.Pool, prefix: str, running: bool, apart: timedelta, count: int, now: datetime) -> None:
+    """So many jobs with a disk and an event each, begun so far apart; the running ones are heard now."""
     await pool.execute("SET session_replication_role = replica")  # rows that are made to fit need no check
-    await pool.execute(_FILL, prefix, running, apart, count, timeout=600)
-    await pool.execute(_FILL_DISKS, prefix, timeout=600)
+    await pool.execute(_FILL, prefix, running, apart, count, now, timeout=600)
     await pool.execute(_FILL_EVENTS, prefix, timeout=600)
     await pool.execute("SET session_replication_role = DEFAULT")
 
@@ -62,11 +66,12 @@ async def fill(pool: bridge.Pool, prefix: str, running: bool, apart: timedelta, 
 class Place:
     """One of the databases, and what is done there."""
 
-    def __init__(self, pool: bridge.Pool, store: PostgresStore, now: datetime) -> None:
+    def __init__(self, pool: bridge.Pool, store: PostgresStore, archive: PostgresArchive, now: datetime) -> None:
         self.times: dict[str, list[float]] = {}
         self._pool = pool
         self._store = store
-        self._now = now
+        self._archive = archive
+        self._now = self._heard = now
         self._jobs: list[Job] = []
         self._made = 0
 
@@ -75,33 +80,43 @@ class Place:
         self._jobs = await self._store.jobs(limit=BATCH, status=["running"])
         assert len(self._jobs) == BATCH
 
-    async def round(self) -> None:
-        for name, work in (
-            ("reaper's look", self._look),
-            ("first page", self._page),
-            ("first page of failed", self._page_of_failed),
-            ("latest ends", self._ended),
-            ("batch of updates", self._update),
-            ("batch of new jobs", self._new_jobs),
-        ):
-            self.times.setdefault(name, []).append(await timed(work))
+    @property
+    def work(self) -> dict[str, Callable[[], Awaitable[None]]]:
+        return {
+            "reaper's look": self._look,
+            "first page": self._page,
+            "first page of failed": self._page_of_failed,
+            "latest ends": self._ended,
+            "a name nothing has": self._search,
+            "batch of updates": self._update,
+            "batch of new jobs": self._new_jobs,
+        }
+
+    async def end_round(self) -> None:
         await self._pool.execute("DELETE FROM backup_jobs WHERE id >= 'new-' AND id < 'new.'", timeout=60)
 
     async def _look(self) -> None:
-        """As the reaper looks every 30 s at the latest: all have been heard, so nobody is silent."""
-        await self._store.silent(self._now - timedelta(seconds=30))
+        """As the reaper looks every 15 s at the latest: all have been heard, and all have moved."""
+        assert await self._store.silent(self._now - timedelta(seconds=45)) == []
+        assert await self._store.unmoved(self._now - timedelta(seconds=585)) == []
 
     async def _page(self) -> None:
-        await self._store.jobs(limit=PAGE)
+        assert len((await self._archive.page(Query(limit=PAGE))).jobs) == PAGE
 
     async def _page_of_failed(self) -> None:
-        await self._store.jobs(limit=PAGE, status=["failed"])
+        failed = frozenset({"failed"})
+        assert len((await self._archive.page(Query(limit=PAGE, statuses=failed))).jobs) == PAGE
 
     async def _ended(self) -> None:
         await self._store.ended(limit=PAGE)
 
+    async def _search(self) -> None:
+        """The first page of it, with what an operator has found by typing: nothing."""
+        assert (await self._archive.page(Query(limit=PAGE, text="no such"))).jobs == []
+
     async def _update(self) -> None:
-        after = [replace(job, bytes_transferred=job.bytes_transferred + 1, disks=moved(job)) for job in self._jobs]
+        self._heard += timedelta(seconds=5)
+        after = [moved(job, self._heard) for job in self._jobs]
         changes = [Change(job, before) for job, before in zip(after, self._jobs, strict=True)]
         assert len(await self._store.save(changes)) == BATCH
         self._jobs = [replace(job, revision=job.revision + 1) for job in after]
@@ -124,8 +139,11 @@ class Place:
         assert len(await self._store.save(changes)) == BATCH
 
 
-def moved(job: Job) -> tuple[Disk, ...]:
-    return tuple(replace(disk, bytes_transferred=disk.bytes_transferred + 1) for disk in job.disks)
+def moved(job: Job, heard: datetime) -> Job:
+    """The job after an update, a byte further on each disk."""
+    disks = tuple(replace(disk, bytes_transferred=disk.bytes_transferred + 1) for disk in job.disks)
+    done = job.bytes_transferred + len(disks)
+    return replace(job, bytes_transferred=done, disks=disks, last_telemetry_at=heard, last_moved_at=heard)
 
 
 async def timed(work: Callable[[], Awaitable[object]]) -> float:
@@ -148,17 +166,23 @@ async def main(options: argparse.Namespace) -> None:
                 await migrate.migrate(pool)
                 began = time.perf_counter()
                 full, running = name == "full", name != "empty"
-                await fill(pool, "old-", False, timedelta(minutes=1), options.finished if full else 20 * PAGE)
-                await fill(pool, "run-", True, timedelta(milliseconds=1), options.running if running else BATCH)
+                keyed = await opened.enter_async_context(bridge.open_pool(dsn, max_size=1, settings=BY_KEY))
+                store = PostgresStore(keyed, timeout=60)
+                now = await store.now() - PASSING
+                finished, active = options.finished if full else 20 * PAGE, options.running if running else BATCH
+                await fill(pool, "old-", False, timedelta(minutes=1), finished, now)
+                await fill(pool, "run-", True, timedelta(milliseconds=1), active, now)
                 await pool.execute("VACUUM ANALYZE", timeout=600)
                 print(f"{name}: made in {time.perf_counter() - began:.0f} s", flush=True)
-                store = PostgresStore(pool, timeout=60)
-                places.append(Place(pool, store, await store.now()))
+                places.append(Place(pool, store, PostgresArchive(pool, timeout=60), now))
             for place in places:
                 await place.start()
-            for _ in range(options.rounds):
+            for turn in range(options.rounds):
+                for name in places[0].work:
+                    for place in places if turn % 2 else reversed(places):
+                        place.times.setdefault(name, []).append(await timed(place.work[name]))
                 for place in places:
-                    await place.round()
+                    await place.end_round()
     report(*places)
 
 

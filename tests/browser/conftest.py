@@ -4,6 +4,9 @@ import asyncio
 import os
 import re
 import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -23,13 +26,14 @@ CHROMIUM_ARGUMENTS = [
 ]
 README = Path(__file__).parents[2] / "README.md"
 DOCS = README.parent / "docs"
+MOST_BYTES = 150 * 1024
+"""Of a picture in the documents."""
 PATIENCE = 30_000
 """Milliseconds until something that has not come will not come, on a machine that has much else to do."""
 expect.set_options(timeout=PATIENCE)
 WATCH = """
-window.violations = [];
 document.addEventListener("securitypolicyviolation", (event) => {
-  window.violations.push(`${event.violatedDirective} ${event.blockedURI}`);
+  window.tellBreach(`${event.violatedDirective} ${event.blockedURI}`);
 });
 """
 
@@ -52,12 +56,12 @@ def browser():
         asyncio.set_event_loop_policy(None)
 
 
-@pytest.fixture
-def page(browser: Browser):
-    """An empty page, 1440 x 900, of a viewer in Berlin. The test fails if it complains.
+@contextmanager
+def watched(browser: Browser) -> Iterator[Page]:
+    """An empty page, 1440 x 900, of a viewer in Berlin. Raises AssertionError at its end if it complained.
 
-    Complaints are script errors, console errors and CSP reports. What the network refuses is no complaint:
-    Chromium itself writes a line when a hub is away.
+    Complaints are script errors, console errors and CSP reports, of all documents that it showed. What the network
+    refuses is no complaint: Chromium itself writes a line when a hub is away.
     """
     context = browser.new_context(
         viewport={"width": 1440, "height": 900},
@@ -67,15 +71,23 @@ def page(browser: Browser):
         timezone_id="Europe/Berlin",
     )
     context.set_default_timeout(PATIENCE)
+    complaints: list[str] = []
+    context.expose_function("tellBreach", lambda report: complaints.append(f"CSP: {report}"))
     context.add_init_script(WATCH)
     opened = context.new_page()
-    complaints: list[str] = []
     opened.on("pageerror", lambda error: complaints.append(f"script: {error}"))
     opened.on("console", lambda message: _hear(complaints, message.type, message.text))
     yield opened
-    complaints += [f"CSP: {report}" for report in opened.evaluate("window.violations ?? []")]
+    opened.evaluate("null")  # what it has complained of comes before the answer
     context.close()
-    assert complaints == []
+    assert not complaints, "\n".join(complaints)
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page whose complaints fail the test."""
+    with watched(browser) as opened:
+        yield opened
 
 
 def _hear(complaints: list[str], kind: str, text: str) -> None:
@@ -132,7 +144,12 @@ def picture(tmp_path):
     kept.mkdir(exist_ok=True)
 
     def take(shown: Page, name: str) -> None:
-        assert shown.screenshot(path=kept / f"{name}.png", animations="disabled")
+        path = kept / f"{name}.png"
+        assert shown.screenshot(path=path, animations="disabled")
+        if kept == DOCS / "screenshots":
+            make_small = ["pngquant", "--force", "--strip", "--speed", "1", "--output", path, "128", path]
+            subprocess.run(make_small, check=True, timeout=60)
+            assert path.stat().st_size < MOST_BYTES
         assert f"screenshots/{name}.png" in "".join(path.read_text() for path in [README, *DOCS.glob("*.md")])
 
     return take

@@ -160,7 +160,8 @@ class Stage:
         elif path == "/blank":
             self._give(route, "<!doctype html>", ".html")
         else:
-            file = WEB / ("index.html" if path == "/" else path.removeprefix("/assets/"))
+            pages = {"/": "index.html", "/login": "login.html"}
+            file = WEB / pages.get(path, path.removeprefix("/assets/"))
             self._give(route, file.read_text(), file.suffix)
 
     def _page(self, query: dict[str, str]) -> dict[str, Any]:

@@ -1,9 +1,11 @@
 """What the page says when its numbers are old, uncertain or strange: states that a healthy hub never shows."""
 
 import json
+import re
 from datetime import timedelta
 from urllib.parse import quote
 
+import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.stage import GIB, NOW, ORIGIN, Stage, at, disk, job
@@ -12,6 +14,32 @@ from tests.browser.stage import GIB, NOW, ORIGIN, Stage, at, disk, job
 def row(page: Page, name: str):
     """The line of a job."""
     return page.locator("tbody.job").filter(has=page.get_by_role("link", name=name, exact=True))
+
+
+@pytest.mark.parametrize("width", [1440, 1300, 1150, 1000])
+def test_a_jobs_note_runs_over_all_columns_and_takes_none_of_their_room(
+    stage: Stage, page: Page, width: int, shoot
+):
+    page.set_viewport_size({"width": width, "height": 700})
+    stage.open()
+    disks = [disk(0, 30.0), disk(1, 20.0)]
+    stage.greet([
+        job("silent", status="stalled", disks=disks, last_telemetry_at=at(-90)),
+        job("full", status="failed", completed_at=at(-60), error_message="no room " * 60),
+        job("fine", disks=disks),
+    ])  # fmt: skip
+
+    def columns(section: str) -> list[tuple[float, float]]:
+        cells = page.locator(f"#{section} thead th:visible")
+        return [(box["x"], box["width"]) for box in (cell.bounding_box() for cell in cells.all())]
+
+    assert columns("attention") == columns("running")
+    table = page.locator("#attention table").bounding_box()
+    for note in page.locator("#attention .note .cut").all():
+        box = note.bounding_box()
+        assert box["x"] > table["x"] + 100
+        assert table["width"] - 140 < box["width"] < table["width"] - 100
+    shoot(page, f"notes-{width}")
 
 
 def test_a_lost_feed_is_said_at_once_with_the_time_its_numbers_are_from(stage: Stage, page: Page):
@@ -199,3 +227,29 @@ def test_a_payload_in_every_field_that_is_shown_is_text_and_nothing_else(stage: 
     expect(page.locator(".notice.alarm")).to_contain_text(PAYLOAD)
     assert page.locator("img, #app script, [onload], [onerror]").count() == 0
     assert page.evaluate("window.pwned") is None
+
+
+def test_a_nights_first_line_is_one_line_at_1440_with_the_notice_of_open_mode_below_it(
+    stage: Stage, page: Page, shoot
+):
+    page.set_viewport_size({"width": 1440, "height": 700})
+    stage.health["open"] = True
+    stage.open()
+    running = {"eta_low_seconds": 5_000, "eta_high_seconds": 6_000}
+    stage.greet([
+        *(job(f"run-{number}", **running) for number in range(14)),
+        job("new", eta_seconds=None, eta_reason="measuring"),
+        job("still", not_moving=True, **running),
+        job("next", status="pending", started_at=None),
+        job("silent", status="stalled", last_telemetry_at=at(-90)),
+        *(job(f"full-{number}", status="failed", completed_at=at(-60)) for number in range(11)),
+    ])  # fmt: skip
+    summary, notice = page.locator("#summary"), page.locator("#open-mode")
+    expect(summary).to_contain_text(
+        re.compile("^16 running, 1 pending, 1 stalled, 11 failed, 1 not moving; finish .* to .*; last telemetry")
+    )
+    line, said = summary.bounding_box(), notice.bounding_box()
+    assert line["height"] < 1.5 * float(summary.evaluate("one => parseFloat(getComputedStyle(one).lineHeight)"))
+    assert said["y"] > line["y"] + line["height"]
+    assert page.locator(".second-line").bounding_box()["height"] < 45
+    shoot(page, "open-mode-1440")

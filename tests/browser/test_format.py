@@ -1,9 +1,14 @@
 """How numbers and times read: the page's pure modules, called in the browser."""
 
+import json
+from pathlib import Path
+
 import pytest
 from playwright.sync_api import Page
 
-from tests.browser.stage import GIB, ORIGIN, at, job
+from tests.browser.stage import ORIGIN, at, job
+
+CASES = json.loads((Path(__file__).parents[1] / "words.json").read_text())
 
 
 @pytest.fixture
@@ -20,11 +25,9 @@ def call(stage, page: Page):
     return called
 
 
-def test_sizes_are_binary_and_never_rounded_up(call):
-    sizes = [0, 1023, 1024, 1024**2 - 1, 40 * GIB, 40 * GIB - 1, 2**63 - 1]
-    assert [call("format", "bytes", size) for size in sizes] == [
-        "0 B", "1023 B", "1.0 KiB", "1023.9 KiB", "40.0 GiB", "39.9 GiB", "8.0 EiB",
-    ]  # fmt: skip
+@pytest.mark.parametrize(("function", "cases"), [("bytes", CASES["size"]), ("percent", CASES["percent"])])
+def test_sizes_and_shares_are_told_as_by_the_commands(call, function, cases):
+    assert [[given, call("format", function, given)] for given, _ in cases] == cases
 
 
 def test_what_is_no_number_is_a_dash_and_not_zero(call):
@@ -32,13 +35,6 @@ def test_what_is_no_number_is_a_dash_and_not_zero(call):
         "\u2013"
     ] * 5
     assert call("format", "speed", -5) == "\u2013"
-
-
-def test_only_a_whole_hundred_is_called_100_percent(call):
-    shares = [0, 32.3, 99.96, 99.9999, 100, 150, -3]
-    assert [call("format", "percent", share) for share in shares] == [
-        "0.0 %", "32.3 %", "99.9 %", "99.9 %", "100 %", "100 %", "0.0 %",
-    ]  # fmt: skip
 
 
 def test_durations_keep_two_units(call):
@@ -72,6 +68,12 @@ def test_time_left_is_a_number_or_a_reason_and_never_zero(call):
     assert left(eta_seconds=None, eta_reason="finalizing") == "finalizing"
     assert left(eta_seconds=None, eta_reason="stalled", status="stalled") == "stalled"
     assert left(eta_seconds=None, eta_reason=None) == "measuring"
+    copied = {"eta_seconds": None, "eta_reason": "verification"}
+    assert left(**copied, eta_copy_seconds=75) == "1 min 15 s + verification"
+    assert left(**copied, eta_copy_seconds=None) == "verification"
+    verifying = {"current_phase": "verifying", "bytes_verified": 1, "bytes_to_verify": 9}
+    assert left(**verifying, eta_seconds=None, eta_reason="measuring") == "verifying"
+    assert left(**verifying, eta_seconds=75) == "1 min 15 s"
 
 
 def test_many_changes_of_state_are_told_aloud_as_counts(call):
@@ -108,6 +110,13 @@ def test_each_job_stands_in_one_table_and_a_failure_needs_attention_for_a_day(ca
         "2 running, 1 pending, 1 stalled, 1 failed, 1 not moving; finish 03:15 to 03:16; last telemetry 2 s ago"
     )
     assert call("groups", "title", groups, False) == "1 failed, 1 stalled · Sendense"
+    days = [at(seconds) for seconds in (86_400, 90_000, 180_000)]
+    low, *ends = (call("format", "moment", moment) for moment in days)
+    said = [{**groups, "finish": {"low": low, "high": end, "without": 3}} for end in ends]
+    assert [call("groups", "firstLine", one, now).split("; ")[1] for one in said] == [
+        "finish 25 Nov 03:14 to 04:15 (3 unknown)",
+        "finish 25 Nov 03:14 to 26 Nov 05:15 (3 unknown)",
+    ]
 
 
 def test_a_gap_in_telemetry_is_a_gap_in_the_chart_and_says_whose_it_was(stage, page: Page):

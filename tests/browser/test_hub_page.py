@@ -50,7 +50,13 @@ def test_a_hub_tells_what_it_measures_and_keeps_it_greyed_when_it_is_gone(hub: H
     expect(row(page, "Viewers").locator(".value")).to_have_text("1")
     expect(page.locator("#hub")).to_contain_text("embedded PostgreSQL")
     expect(page.locator("#hub")).to_contain_text(f"{hub.address}/api/v1/health")
+    trend = page.locator(".trend path").first
     expect(page.locator(".trend").first).to_be_visible()
+    drawn = trend.get_attribute("d")
+    page.keyboard.press("t")
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    assert len(trend.get_attribute("d")) >= len(drawn)
+    page.keyboard.press("t")
     shoot(page, "hub")
     hub.kill()
     expect(page.locator("#hub .old-answer")).to_contain_text("Old: the hub's figures as of")
@@ -75,6 +81,15 @@ def test_a_hub_that_is_not_ready_says_every_reason_and_where_to_look(stage: Stag
     expect(page.locator("#hub")).to_contain_text("journalctl -u sendensed")
     expect(page.locator("#hub .old-answer")).to_have_count(0)
     shoot(page, "hub-not-ready")
+
+
+def test_a_hub_of_several_workers_says_whose_the_figures_are(stage: Stage, page: Page):
+    paper = shown(stage, page, workers=1)
+    expect(page.locator("#hub .facts")).to_contain_text("hub-a")
+    expect(page.locator("#hub .facts")).not_to_contain_text("workers")
+    paper.body = health(hub="hub-a/2", workers=3)
+    stage.pass_time(10)
+    expect(page.locator("#hub .facts")).to_contain_text("hub-a/2, one of 3 workers; the figures are of all")
 
 
 def test_figures_are_rounded_told_in_words_and_what_is_slow_is_said(stage: Stage, page: Page, shoot):

@@ -85,7 +85,7 @@ def test_a_job_has_an_address_of_its_own_and_its_numbers_move_there(hub: Hub, pa
         f"sendensed job --hub {hub.address} {name}",
         f"sendensed watch --hub {hub.address} {name}",
         f"sendensed cancel --hub {hub.address} {name}",
-        f'curl -sS -H "Authorization: Bearer $SENDENSE_TOKEN" {hub.address}/api/v1/jobs/{name}',
+        f"curl -sS -H @- {hub.address}/api/v1/jobs/{name}",
     ):
         expect(page.locator("#commands")).to_contain_text(command)
     shoot(page, "job-page-dark")
@@ -95,6 +95,46 @@ def test_a_job_has_an_address_of_its_own_and_its_numbers_move_there(hub: Hub, pa
     shoot(page, "job-page-light-800")
     page.locator("#job h2").get_by_role("link", name="web-01").click()
     expect(page.locator("#machine h2")).to_have_text("web-01")
+
+
+def test_a_verification_is_seen_to_move_on_both_pages(hub: Hub, page: Page, shoot):
+    said = {"status": "running", "current_phase": "verifying", "vm_name": "web-07", "disks": [disk(0, 100)]}
+    hub.send("again", sequence=1, bytes_verified=GIB, bytes_to_verify=40 * GIB, **said)
+    page.goto(hub.address)
+    row = page.locator("tbody.job").filter(has_text="web-07")
+    expect(row.locator(".bytes-column")).to_have_text("verified 1.0 GiBof 40.0 GiB")
+    hub.send("again", sequence=2, bytes_verified=30 * GIB, bytes_to_verify=40 * GIB, **said)
+    expect(row.locator(".bytes-column")).to_contain_text("verified 30.0 GiB")
+    bar = row.get_by_role("progressbar").first
+    expect(bar).to_have_attribute("aria-valuetext", "99.9 %, 20.0 GiB, verified 30.0 GiB of 40.0 GiB, running")
+    expect(row.locator(".speed-column")).to_contain_text("\N{EN DASH}")
+    expect(row.locator(".left-column")).to_have_text("verifying")
+    shoot(page, "jobs-verifying")
+    row.get_by_role("link", name="web-07").click()
+    expect(page.locator("#verified")).to_have_text("verified 30.0 GiB of 40.0 GiB")
+    hub.send("again", sequence=3, bytes_verified=31 * GIB, bytes_to_verify=40 * GIB, **said)
+    expect(page.locator("#verified")).to_contain_text("verified 31.0 GiB")
+    shoot(page, "job-verifying")
+    hub.send("again", sequence=4, **{**said, "status": "completed"})
+    expect(page.locator("#job h2 .state")).to_have_text("completed")
+    expect(page.locator("#verified")).to_have_count(0)
+
+
+def test_a_copy_that_is_verified_then_tells_its_own_time_left_and_that_within_its_column(
+    stage: Stage, page: Page, shoot
+):
+    page.set_viewport_size({"width": 1440, "height": 500})
+    said = job("old", eta_seconds=None, eta_reason="verification", eta_copy_seconds=43_500)
+    stage.details["old"] = detail(job=said)
+    stage.open()
+    stage.greet([said])
+    cell = page.locator("tbody.job .left-column")
+    expect(cell).to_have_text("12 h 05 min+ verification")
+    assert cell.evaluate("one => one.scrollWidth <= one.clientWidth")
+    shoot(page, "jobs-to-be-verified")
+    page.locator("tbody.job").get_by_role("link").first.click()
+    stage.pass_time(1)
+    expect(page.locator(".headline")).to_contain_text("time left: 12 h 05 min + verification")
 
 
 def test_a_silent_jobs_gap_grows_on_the_chart_and_is_named(hub: Hub, page: Page, shoot):
@@ -124,11 +164,13 @@ def test_a_job_is_cancelled_after_asking_back_and_the_answer_is_shown(hub: Hub, 
     assert asked(hub, "/api/v1/jobs/unwanted")["job"]["cancel_requested_at"] is None
     page.keyboard.press("Enter")
     shoot(page, "job-cancel")
+    # A stalled job is cancelled at once, and this one has been silent for as long as all of the above took.
+    hub.send("unwanted", sequence=2, status="running", bytes_transferred=GIB, total_bytes=4 * GIB)
     page.get_by_role("button", name="Yes, cancel it").click()
     expect(page.locator(".cancel-answer")).to_contain_text("The hub has noted it")
     expect(page.get_by_role("table", name="History")).to_contain_text("asked to cancel")
     expect(page.locator(".cancel")).to_contain_text("An operator asked it to stop")
-    hub.send("unwanted", sequence=2, status="cancelled", bytes_transferred=GIB, total_bytes=4 * GIB)
+    hub.send("unwanted", sequence=3, status="cancelled", bytes_transferred=GIB, total_bytes=4 * GIB)
     expect(page.locator("#job h2 .state")).to_have_text("cancelled")
     expect(page.get_by_role("button", name="Ask again")).to_have_count(0)
 
@@ -236,6 +278,18 @@ def test_a_failed_reading_keeps_what_was_there_and_says_how_old_it_is(stage: Sta
     stage.pass_time(6)
     stage.tick(at(10))
     expect(notice).to_have_count(0)
+
+
+def test_a_stall_that_came_and_went_between_two_frames_is_in_the_history_at_once(stage: Stage, page: Page):
+    stage.details["old"] = detail()
+    stage.open("/#/job/old")
+    stage.greet([job("old", event_count=1)])
+    expect(page.locator("#events")).to_contain_text("pending -> running")
+    stalled = event(said_by="reaper", status="stalled", detail="no telemetry for 1m00s")
+    stage.details["old"] = detail(events=[event(), stalled, event(detail="stalled -> running")])
+    stage.say("changes", sequence=11, jobs=[job("old", revision=3, event_count=3)])
+    expect(page.locator("#events")).to_contain_text("no telemetry for 1m00s")
+    expect(page.locator("#events")).to_contain_text("stalled -> running")
 
 
 def test_an_estimate_has_its_range_and_how_good_such_estimates_are(stage: Stage, page: Page):

@@ -31,7 +31,12 @@ def row(page: Page, name: str):
     return page.locator(".machines-table tbody tr").filter(has=page.get_by_role("link", name=name, exact=True))
 
 
-def test_a_hub_without_machines_gives_the_exact_next_command(hub: Hub, page: Page, shoot):
+def test_a_hub_without_machines_gives_the_exact_next_command(page: Page, shoot):
+    with hubs.running() as hub:
+        nothing_there(hub, page, shoot)
+
+
+def nothing_there(hub: Hub, page: Page, shoot) -> None:
     page.goto(f"{hub.address}/#/machines")
     expect(page.locator("#machines pre")).to_have_text(
         f"clientd run --job-id backup-demo --vm-name web-01 --disk SOURCE=TARGET --hub {hub.address}"
@@ -66,15 +71,16 @@ def test_machines_are_listed_with_how_their_runs_went_and_what_runs_now(hub: Hub
 
 def test_a_machine_is_found_by_a_part_of_its_name_and_the_address_can_be_sent(hub: Hub, page: Page):
     a_run(hub, "mail-1", "mail", "completed", GIB)
+    a_run(hub, "files-1", "files-01", "completed", GIB)
     page.goto(f"{hub.address}/#/machines")
     expect(row(page, "mail")).to_be_visible()
     page.keyboard.press("/")
-    page.keyboard.type("WEB")
+    page.keyboard.type("FILES")
     expect(row(page, "mail")).to_have_count(0)
-    expect(row(page, "web-01")).to_be_visible()
-    assert page.url.endswith("#/machines?q=WEB")
+    expect(row(page, "files-01")).to_be_visible()
+    assert page.url.endswith("#/machines?q=FILES")
     page.reload()
-    expect(row(page, "web-01")).to_be_visible()
+    expect(row(page, "files-01")).to_be_visible()
     expect(row(page, "mail")).to_have_count(0)
     page.get_by_role("searchbox").fill("nobody")
     page.keyboard.press("Enter")
@@ -82,17 +88,19 @@ def test_a_machine_is_found_by_a_part_of_its_name_and_the_address_can_be_sent(hu
 
 
 def test_the_page_of_a_machine_shows_its_runs_and_the_running_one_live(hub: Hub, page: Page, shoot):
-    page.goto(f"{hub.address}/#/machine/web-01")
+    for number in (1, 2, 3):
+        a_run(hub, f"app-{number}", "app-01", "completed", 4 * number * GIB)
+    page.goto(f"{hub.address}/#/machine/app-01")
     figures = page.locator(".figures")
     expect(figures).to_contain_text("100 % of 3")
-    expect(figures).to_contain_text("5.3 GiB")
+    expect(figures).to_contain_text("8.0 GiB")
     expect(page.locator("#running-now")).to_contain_text("Nothing of this machine runs.")
     expect(page.locator("#sizes canvas")).to_be_visible()
-    hub.send("web-4", sequence=1, status="running", vm_name="web-01", disks=[disk(0, 10), disk(1, 30)])
+    hub.send("app-4", sequence=1, status="running", vm_name="app-01", disks=[disk(0, 10), disk(1, 30)])
     live = page.locator("#running-now")
-    expect(live.get_by_role("progressbar", name="web-4")).to_have_attribute("aria-valuenow", "20")
-    hub.send("web-4", sequence=2, status="running", vm_name="web-01", disks=[disk(0, 50), disk(1, 30)])
-    expect(live.get_by_role("progressbar", name="web-4")).to_have_attribute("aria-valuenow", "40")
+    expect(live.get_by_role("progressbar", name="app-4")).to_have_attribute("aria-valuenow", "20")
+    hub.send("app-4", sequence=2, status="running", vm_name="app-01", disks=[disk(0, 50), disk(1, 30)])
+    expect(live.get_by_role("progressbar", name="app-4")).to_have_attribute("aria-valuenow", "40")
     history = page.get_by_role("table", name="History")
     expect(history.locator("tbody")).to_have_count(4)
     expect(history.locator("tbody").first).to_contain_text("running")
@@ -101,11 +109,11 @@ def test_the_page_of_a_machine_shows_its_runs_and_the_running_one_live(hub: Hub,
     page.set_viewport_size({"width": 800, "height": 900})
     assert page.evaluate("document.documentElement.scrollWidth") <= 800
     shoot(page, "machine-light-800")
-    hub.send("web-4", sequence=3, status="failed", vm_name="web-01", error="the target is full")
+    hub.send("app-4", sequence=3, status="failed", vm_name="app-01", error="the target is full")
     expect(history.locator("tbody").first).to_contain_text("the target is full")
     expect(figures).to_contain_text("75 % of 4")
-    history.get_by_role("link", name="web-4").click()
-    expect(page.locator("#job h2")).to_contain_text("web-01")
+    history.get_by_role("link", name="app-4").click()
+    expect(page.locator("#job h2")).to_contain_text("app-01")
 
 
 def test_a_machine_of_any_name_has_an_address_and_is_text_and_nothing_else(hub: Hub, page: Page, shoot):
@@ -130,6 +138,93 @@ def a_machine(**said):
         "success_percent": 66.7, "mean_bytes": 2**30, "mean_seconds": 95, "last_bytes": 2**30,
         "last_run_at": at(-60), "last_success_at": at(-90_000), "within_percent": 11.2, **said,
     }  # fmt: skip
+
+
+NEVER = dict.fromkeys(("success_percent", "last_bytes", "mean_bytes", "mean_seconds", "last_success_at"))
+FLEET = {
+    "web-01": {
+        "success_percent": 90.0, "last_bytes": 3 * GIB, "mean_bytes": 2 * GIB, "mean_seconds": 50,
+        "within_percent": None,
+    },
+    "Db-02": NEVER,
+    "app-03": {
+        "success_percent": 100.0, "last_bytes": GIB, "mean_bytes": 3 * GIB, "mean_seconds": 70,
+        "last_run_at": at(-5),
+    },
+}  # fmt: skip
+
+
+def a_fleet(query):
+    """The machines as a hub gives them, one a page."""
+    place = int(query.get("cursor", ["0"])[0])
+    name, said = list(FLEET.items())[place]
+    return {"machines": [a_machine(name=name, **said)], "next": str(place + 1) if place + 1 < len(FLEET) else None}
+
+
+@pytest.mark.parametrize(
+    ("heading", "ascending", "descending"),
+    [
+        ("Machine", "app-03 Db-02 web-01", "web-01 Db-02 app-03"),
+        ("Now", "app-03 web-01 Db-02", "web-01 app-03 Db-02"),
+        ("Last good run", "web-01 app-03 Db-02", "web-01 app-03 Db-02"),
+        ("Last run", "web-01 Db-02 app-03", "app-03 web-01 Db-02"),
+        ("Success", "web-01 app-03 Db-02", "app-03 web-01 Db-02"),
+        ("Last size", "app-03 web-01 Db-02", "web-01 app-03 Db-02"),
+        ("Mean size", "web-01 app-03 Db-02", "app-03 web-01 Db-02"),
+        ("Mean duration", "web-01 app-03 Db-02", "app-03 web-01 Db-02"),
+        ("Estimates", "Db-02 app-03 web-01", "Db-02 app-03 web-01"),
+    ],
+)
+def test_machines_of_all_pages_are_ordered_by_any_column_and_the_address_keeps_it(
+    stage: Stage, page: Page, heading: str, ascending: str, descending: str
+):
+    Paper(page, "/api/v1/machines", a_fleet)
+    stage.open("/#/machines")
+    stage.greet(
+        [job("a", vm_name="web-01", progress_percent=60.0), job("b", vm_name="app-03", progress_percent=20.0)]
+    )
+    stage.pass_time(1)
+    expect(page.locator(".machines-table tbody tr")).to_have_count(1)
+    names = page.locator(".machines-table tbody th")
+    click = page.get_by_role("columnheader").get_by_role("button", name=heading).click
+    click()
+    stage.until(lambda: names.all_inner_texts() == ascending.split())
+    expect(page.locator(".machines-table th[aria-sort=ascending]")).to_have_text(heading)
+    click()
+    stage.until(lambda: names.all_inner_texts() == descending.split())
+    page.reload()
+    stage.pass_time(0.1)
+    stage.greet(
+        [job("a", vm_name="web-01", progress_percent=60.0), job("b", vm_name="app-03", progress_percent=20.0)]
+    )
+    stage.until(lambda: names.all_inner_texts() == descending.split())
+    expect(page.locator(".machines-table th[aria-sort=descending]")).to_have_text(heading)
+    click()
+    stage.until(lambda: names.all_inner_texts() == ["web-01"])
+    expect(page.get_by_role("link", name="More machines")).to_be_visible()
+
+
+def test_of_more_machines_than_are_ordered_the_page_says_which_these_are(stage: Stage, page: Page, shoot):
+    def endless(query):
+        place = int(query.get("cursor", ["0"])[0])
+        machines = [
+            a_machine(name=f"vm-{place * 200 + index:05}", mean_bytes=place * 200 + index) for index in range(200)
+        ]
+        return {"machines": machines, "next": str(place + 1)}
+
+    paper = Paper(page, "/api/v1/machines", endless)
+    stage.open("/#/machines?sort=mean&order=desc")
+    stage.greet()
+    stage.until(lambda: page.locator("#more-machines").count() == 1)
+    expect(page.locator("#more-machines")).to_contain_text("these are the first 2,000 by name")
+    expect(page.locator(".machines-table tbody th").first).to_have_text("vm-01999")
+    assert len(paper.queries) == 10
+    paper.refuse(503, "the hub cannot read its database now; ask again")
+    stage.hang_up()
+    stage.pass_time(3)
+    stage.greet()
+    stage.until(lambda: page.locator("#machines .old-answer").count() == 1)
+    expect(page.locator(".machines-table tbody th").first).to_have_text("vm-01999")
 
 
 def a_detail(*runs, next_page=None, **said):

@@ -4,6 +4,7 @@ import re
 
 from playwright.sync_api import Page, expect
 
+from tests.browser.paper import Paper
 from tests.browser.stage import GIB, ORIGIN, Stage, at, job
 
 ESTIMATE = {"eta_seconds": 1_500, "eta_low_seconds": 1_200, "eta_high_seconds": 2_400}
@@ -54,7 +55,7 @@ def test_the_first_line_says_how_many_have_no_estimate_and_that_nobody_knows_yet
     stage.greet([measuring])
     expect(page.locator("#summary")).to_contain_text("; finish not known yet; ")
     stage.say("changes", sequence=11, jobs=[job("other", **ESTIMATE)])
-    expect(page.locator("#summary")).to_contain_text("; finish 03:34 to 03:55 (1 without an estimate); ")
+    expect(page.locator("#summary")).to_contain_text("; finish 03:34 to 03:55 (1 unknown); ")
 
 
 def test_a_row_draws_the_speeds_of_ten_minutes_and_tells_their_mean(stage: Stage, page: Page):
@@ -98,6 +99,25 @@ def test_filters_search_and_order_stand_in_the_address_and_come_back_from_it(sta
     assert page.url == f"{ORIGIN}/#/?sort=bytes&order=asc"
 
 
+def test_finished_jobs_are_ordered_by_just_what_the_hub_orders_all_of_its_own_by(stage: Stage, page: Page):
+    jobs = [finished(number, bytes_transferred=size * GIB) for number, size in ((1, 5), (2, 9), (3, 7))]
+    stage.pages = [[finished(9, bytes_transferred=8 * GIB)]]
+    stage.open("/#/?sort=machine&order=desc")
+    stage.greet([*jobs, job("a"), job("b")])
+    assert names(page, "running") == ["b", "a"]
+    assert names(page, "recent") == ["done-1", "done-2", "done-3"]
+    headings = page.locator("#recent thead button")
+    assert headings.all_inner_texts() == ["Copied", "Took", "Ended"]
+    expect(page.locator("#recent th[aria-sort]")).to_have_count(0)
+    for _ in "ascending", "descending":
+        headings.first.click()
+        stage.pass_time(0.1)
+    assert names(page, "recent") == ["done-2", "done-3", "done-1"]
+    page.get_by_role("button", name="Show older jobs").click()
+    stage.until(lambda: names(page, "recent") == ["done-2", "done-9", "done-3", "done-1"])
+    assert [(query["sort"], query["order"]) for query in stage.queries] == [("bytes", "desc")]
+
+
 def test_an_order_by_changing_numbers_lets_rows_stand_for_a_while(stage: Stage, page: Page):
     stage.open("/#/?sort=speed&order=desc")
     stage.greet([job("slow", transfer_speed_bps=10), job("fast", transfer_speed_bps=20)])
@@ -129,6 +149,15 @@ def test_a_search_finds_what_ended_long_ago_without_another_click(stage: Stage, 
     page.get_by_label("Search by machine or job id").fill("Ancient")
     stage.until(lambda: names(page, "recent") == ["ancient-7"])
     assert [query["q"] for query in stage.queries] == ["Ancient"]
+
+
+def test_a_search_goes_on_over_pages_in_which_the_hub_has_found_nothing_yet(stage: Stage, page: Page):
+    stage.pages = [[], [], [finished(5_000, vm_name="ancient-7")], [finished(6_000, vm_name="ancient-8")]]
+    stage.open()
+    stage.greet([job("web-01")])
+    page.get_by_label("Search by machine or job id").fill("Ancient")
+    stage.until(lambda: names(page, "recent") == ["ancient-7"])
+    assert [query.get("cursor") for query in stage.queries] == [None, "1", "2"]
 
 
 def test_a_range_leaves_out_what_ended_before_it_and_asks_for_no_more_than_that(stage: Stage, page: Page):
@@ -209,6 +238,17 @@ def test_rows_are_walked_and_opened_by_keyboard(stage: Stage, page: Page):
     expect(page.get_by_label("Search by machine or job id")).to_have_value("jk?t")
 
 
+def test_the_key_for_searching_is_not_lost_where_another_page_is_on_its_way(stage: Stage, page: Page):
+    stage.open()
+    stage.greet([job("a")])
+    page.evaluate("""() => {
+        location.hash = "#/job/a";
+        document.body.dispatchEvent(new KeyboardEvent("keydown", { key: "/", bubbles: true }));
+    }""")
+    stage.pass_time(0.1)
+    expect(page.get_by_label("Search by machine or job id")).to_be_focused()
+
+
 def test_the_keyboard_reaches_every_row_of_a_long_table(stage: Stage, page: Page):
     stage.open()
     stage.greet([job(f"vm-{index:03}") for index in range(300)])
@@ -245,6 +285,39 @@ def test_the_theme_follows_the_system_until_another_is_chosen_and_remembered(sta
     expect(html).to_have_attribute("data-theme", "light")
 
 
+def test_another_theme_changes_colours_and_leaves_the_page_as_it_is(stage: Stage, page: Page):
+    Paper(page, "/api/v1/jobs/a/samples", {
+        "job_id": "a", "step_seconds": 5.0, "gaps": [],
+        "samples": [
+            {"at": at(5 * step - 300), "attempt": 1, "bytes_transferred": step * GIB, "transfer_speed_bps": 2**28,
+             "current_phase": "transferring"} for step in range(60)
+        ],
+    })  # fmt: skip
+    stage.open("/#/job/a")
+    stage.greet([job("a")])
+    chart = page.locator(".chart canvas")
+    # How many points of the canvas have just the colour of a running job's line.
+    count = """(canvas, colour) => {
+        const apart = new OffscreenCanvas(canvas.width, canvas.height);
+        const copy = apart.getContext("2d", { willReadFrequently: true });
+        copy.drawImage(canvas, 0, 0);
+        const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+        let found = 0;
+        for (let at = 0; at < data.length; at += 4)
+            found += colour.every((part, index) => Math.abs(data[at + index] - part) <= 1) && data[at + 3] === 255;
+        return found;
+    }"""
+    dark, light = [0x5B, 0x9B, 0xE6], [0x2F, 0x74, 0xC0]
+    stage.until(lambda: chart.count() == 1 and chart.evaluate(count, dark) > 50)
+    chart.evaluate("(canvas) => { canvas.isTheSame = true; }")
+    page.keyboard.press("t")
+    stage.until(lambda: chart.evaluate(count, light) > 50)
+    assert chart.evaluate(count, dark) == 0
+    assert chart.evaluate("(canvas) => canvas.isTheSame")
+    mark = page.locator(".u-legend .u-marker").last
+    assert mark.evaluate("(mark) => getComputedStyle(mark).borderTopColor") == f"rgb({', '.join(map(str, light))})"
+
+
 def test_title_and_icon_carry_the_number_of_failures(stage: Stage, page: Page):
     icon = page.locator("link[rel=icon]")
     stage.open()
@@ -277,10 +350,10 @@ def test_an_alarm_of_the_hubs_is_shown_for_as_long_as_it_is_open(stage: Stage, p
 def test_bars_of_old_numbers_are_grey_and_hatched(stage: Stage, page: Page):
     stage.open()
     stage.greet([job("a")])
-    done = row(page, "a").locator(".bar .done")
-    assert "gradient" not in done.evaluate("(done) => getComputedStyle(done).backgroundImage")
+    bar = row(page, "a").locator(".bar")
+    assert "repeating" not in bar.evaluate("(bar) => getComputedStyle(bar).backgroundImage")
     stage.hang_up()
-    assert "repeating-linear-gradient" in done.evaluate("(done) => getComputedStyle(done).backgroundImage")
+    assert "repeating-linear-gradient" in bar.evaluate("(bar) => getComputedStyle(bar).backgroundImage")
 
 
 def test_an_empty_hub_that_asks_for_tokens_tells_how_to_make_one(stage: Stage, page: Page):

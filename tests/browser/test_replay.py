@@ -1,6 +1,7 @@
 """Replay: an exported run is shown again by the hub's own page, in the run's time and faster."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -34,8 +35,11 @@ def recorded(tmp_path):
     )
     rows = (
         (5, "state", "sender", "running", "running"),
+        (5, "disk", "sender", "running", "disk 0 running"),
+        (5, "disk", "sender", "running", "disk 1 pending"),
         (660, "state", "reaper", "stalled", "no telemetry for 1m00s"),
         (900, "state", "sender", "running", "stalled -> running"),
+        (1500, "disk", "sender", "running", "disk 1 running"),
         (2400, "state", "sender", "failed", "the target's disk is full"),
     )
     events = tuple(
@@ -59,7 +63,10 @@ def recorded(tmp_path):
             total_bytes=80 * GIB,
             progress_percent=50.0,
             sender="clientd 0.1.0",
-            disks=(Disk(0, 40 * GIB, 80 * GIB, 50.0, "failed", "the target's disk is full"),),
+            disks=(
+                Disk(0, 30 * GIB, 40 * GIB, 75.0, "failed", "the target's disk is full"),
+                Disk(1, 10 * GIB, 40 * GIB, 25.0, "cancelled"),
+            ),
         )
     )
     chart = Samples(job.id, 5.0, samples, (Gap(at(600), at(900), "stalled"),))
@@ -90,17 +97,65 @@ def replay(recorded):
 
 
 def test_the_run_goes_by_on_the_page_faster_than_it_was_and_ends_as_it_did(replay, page: Page, shoot):
-    page.goto(replay("--speed", "120", "--from", "5m"))
+    page.goto(replay("--speed", "80", "--from", "8m"))
     row = page.locator("tbody.job").filter(has_text="web01")
     expect(row).to_contain_text("running")
-    shoot(page, "replay-running")
     expect(row).to_contain_text("stalled")
     expect(row).to_contain_text("running")
+    shoot(page, "replay-running")
     expect(row).to_contain_text("failed")
     row.get_by_role("link", name="web01").first.click()
     expect(page.locator("#job")).to_contain_text("the target's disk is full")
     expect(page.locator("#job")).to_contain_text("no telemetry for 1m00s")
     shoot(page, "replay-ended")
+
+
+def test_every_page_of_a_replay_says_that_it_is_none_of_a_live_hub(replay, page: Page, axe, shoot):
+    address = replay("--speed", "0.5", "--from", "20m")
+    for place in (
+        "",
+        "machines",
+        "machine/web01",
+        "calendar",
+        "appliances",
+        "hub",
+        "job/backup-web01-20261123-020000",
+    ):
+        page.goto(f"{address}#/{place}")
+        badge = page.locator("header #replayed")
+        expect(badge).to_contain_text("Replay of backup-web01-20261123-020000 — not live.")
+        expect(badge).to_contain_text("What hub hub-a showed, going by 0.5 times as fast")
+        expect(page.locator(".pulse")).to_contain_text("replay")
+        expect(page.locator(".pulse")).not_to_contain_text("live")
+        expect(page).to_have_title("Replay: 1 running · Sendense")
+    assert axe(page) == []
+    expect(page.get_by_role("button", name="Cancel this job")).to_have_count(0)
+    bars = page.get_by_role("table", name="Disks").get_by_role("progressbar")
+    expect(bars).to_have_count(2)
+    expect(bars.first).to_have_attribute("aria-valuenow", "50")
+    expect(page.locator("#disks-unknown")).to_have_count(0)
+    shoot(page, "replay-job")
+    page.goto(replay("--speed", "0.5", "--from", "26m") + "#/job/backup-web01-20261123-020000")
+    expect(page.locator("#disks-unknown")).to_contain_text("How far its 2 disks were at this time is not kept")
+    expect(page.get_by_role("table", name="Disks")).to_have_count(0)
+    ended = replay("--from", "40m")
+    page.goto(ended)
+    expect(page.locator("#replayed")).to_contain_text("at its end: it stands still")
+
+
+def test_disks_that_ran_at_once_have_their_bars_where_the_bundle_tells_them(recorded, replay, page: Page, shoot):
+    lines = [json.loads(line) for line in recorded.read_bytes().splitlines()]
+    for line in lines:
+        if line["kind"] == "sample":
+            line["disks"] = [[0, line["bytes_transferred"] // 4], [1, line["bytes_transferred"] // 2]]
+    recorded.write_text("\n".join(map(json.dumps, lines)))
+    page.goto(replay("--speed", "0.5", "--from", "26m") + "#/job/backup-web01-20261123-020000")
+    bars = page.get_by_role("table", name="Disks").get_by_role("progressbar")
+    expect(bars).to_have_count(2)
+    expect(bars.nth(0)).to_have_attribute("aria-valuenow", re.compile(r"^16\."))  # 6.5 of 40 GiB
+    expect(bars.nth(1)).to_have_attribute("aria-valuenow", re.compile(r"^32\."))
+    expect(page.locator("#disks-unknown")).to_have_count(0)
+    shoot(page, "replay-disks")
 
 
 def ask(address: str, method: str = "GET") -> tuple[int, dict]:
@@ -116,15 +171,22 @@ def ask(address: str, method: str = "GET") -> tuple[int, dict]:
 def test_the_hubs_addresses_answer_as_of_the_runs_present_and_nothing_can_be_changed(replay):
     address = replay("--speed", "0.1", "--from", "20m")
     code, whole = ask(f"{address}api/v1/jobs/backup-web01-20261123-020000")
-    assert (code, whole["job"]["status"], whole["job"]["disks"]) == (200, "running", [])
+    assert (code, whole["job"]["status"]) == (200, "running")
+    known = [(disk["disk_index"], disk["bytes_transferred"], disk["status"]) for disk in whole["job"]["disks"]]
+    assert known == [(0, 20 * GIB, "running"), (1, 0, "pending")]
     assert whole["job"]["bytes_transferred"] == 20 * GIB
     assert 17 * 2**20 < whole["job"]["transfer_speed_bps"] < 18 * 2**20
-    assert [event["status"] for event in whole["events"]] == ["running", "stalled", "running"]
+    states = [event["status"] for event in whole["events"] if event["kind"] == "state"]
+    assert states == ["running", "stalled", "running"]
     _, chart = ask(f"{address}api/v1/jobs/backup-web01-20261123-020000/samples")
     assert [gap["cause"] for gap in chart["gaps"]] == ["stalled"]
     assert chart["samples"][-1]["at"] == "2026-11-23T02:20:00Z"
     _, health = ask(f"{address}api/v1/health")
     assert health["hub"] == "replay of hub-a"
+    assert health["replay"] == {
+        "job_id": "backup-web01-20261123-020000", "hub": "hub-a", "end_at": "2026-11-23T02:40:00Z", "speed": 0.1,
+        "disks": 2,
+    }  # fmt: skip
     assert health["time"].startswith("2026-11-23T02:20:")
     assert ask(f"{address}api/v1/summary")[1]["running"] == 1
     assert ask(f"{address}api/v1/machines/web01")[0] == 200

@@ -39,7 +39,8 @@ def ended(machine: str, minutes: int, **said) -> dict:
 JOBS = [
     run("web-01", 64.2, 840, disks=[disk(0, 91.0), disk(1, 37.4)], transfer_speed_bps=251 * MIB),
     run("web-02", 31.0, 1_620, backup_type="full", disks=[disk(i, 24.0 + 7 * i) for i in range(3)]),
-    run("db-01", 88.9, 95, attempt=2, current_phase="verifying", transfer_speed_bps=402 * MIB),
+    run("db-01", 99.9, 0, attempt=2, current_phase="verifying", bytes_verified=27 * GIB, bytes_to_verify=64 * GIB),
+    run("dns-3", 88.9, 95, total_kind="changed", transfer_speed_bps=402 * MIB),
     run("mail", 12.4, 2_700, appliance="rack-2", total_kind="changed", transfer_speed_bps=118 * MIB),
     {**run("files", 3.0, 0, eta_reason="measuring", transfer_speed_bps=96 * MIB), "eta_seconds": None},
     {**run("erp", 0.0, 0, status="pending", current_phase="pending"), "started_at": None, "last_moved_at": None},
@@ -62,7 +63,7 @@ JOBS = [
 def night(stage: Stage, page: Page) -> Stage:
     """The page in the middle of a night's backups."""
     page.set_viewport_size({"width": 1440, "height": 760})
-    for one in JOBS[:5]:
+    for one in JOBS[:6]:
         stage.details[f"{one['id']}/samples"] = {
             "job_id": one["id"],
             "step_seconds": 30.0,
@@ -78,7 +79,7 @@ def night(stage: Stage, page: Page) -> Stage:
         }
     stage.open()
     stage.greet(JOBS)
-    stage.until(lambda: page.locator(".spark path[d*=L]").count() == 5)
+    stage.until(lambda: page.locator(".spark path[d*=L]").count() == 6)
     return stage
 
 

@@ -31,7 +31,7 @@ class Copy:
         )
         self.hub = MemoryHub()
         self.stops = None
-        self.checkpoints = kept or MemoryCheckpoints()
+        self.checkpoints = MemoryCheckpoints() if kept is None else kept
         self.disks = SystemDisks(self.settings.nbd)
         self.outcome = None
 

@@ -55,6 +55,15 @@ def nbdkit(*arguments: str, path: Path | None = None) -> Iterator[str]:
 
 
 @contextlib.contextmanager
+def nbdkit_tcp(*arguments: str) -> Iterator[str]:
+    """Its URI. It listens once its number is written."""
+    with folder() as place:
+        port, mark = free_port(), place / "pid"
+        with running(["nbdkit", "-f", "-i", "127.0.0.1", "-p", str(port), "-P", str(mark), *arguments], mark):
+            yield f"nbd://127.0.0.1:{port}/"
+
+
+@contextlib.contextmanager
 def qemu_nbd(image: Path, form: str, *arguments: str, path: Path | None = None) -> Iterator[str]:
     """Its URI. Without `--shared` among the arguments it takes one client only."""
     with folder() as place:

@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+from itertools import takewhile
 
 import pytest
 import trio
@@ -14,7 +15,7 @@ from tests.clientd.test_processes import MIB, NOWHERE, Ran, Running, command, ru
 from tests.fakes.hub import HttpHub, Reply
 
 HANGING = """
-import sys, threading
+import os, sys, threading
 from functools import partial
 from clientd import __main__, config
 from clientd.cli import run
@@ -24,7 +25,7 @@ from clientd.errors import DiskError
 def read_into(disk, offset, view):
     if "broken" in disk.path:
         raise DiskError(disk.path, "reading", offset, "EIO")
-    print("hangs", file=sys.stderr, flush=True)
+    os.write(2, b"hangs\\n")  # whole: threads that print do so between each other's words and line ends
     threading.Event().wait()
 
 file.FileDisk.read_into = read_into
@@ -94,8 +95,7 @@ async def test_a_disk_that_hangs_is_left_behind_by_a_signal_with_the_result(hub,
 
     def stop_when_it_hangs() -> Ran:
         with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-            lines = iter(process.stderr.readline, b"hangs\n")
-            said = b"".join(lines)
+            said = b"".join(takewhile(b"hangs\n".__ne__, process.stderr))
             process.send_signal(signal.SIGTERM)
             result, rest = process.communicate(timeout=60)
         return Ran(subprocess.CompletedProcess(arguments, process.returncode, result, said + rest))

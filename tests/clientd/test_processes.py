@@ -136,6 +136,10 @@ async def test_dense_and_sparse_files_are_copied_and_the_hub_is_told_the_truth(h
     assert (result["status"], result["updates_sent"], result["end_known"]) == ("completed", len(hub.told), True)
     assert result["bytes_transferred"] == result["total_bytes"] == end.total_bytes
     assert [disk["status"] for disk in result["disks"]] == ["completed", "completed"]
+    for disk in result["disks"]:
+        counted = [disk[f"bytes_{name}"] for name in ("examined", "transferred", "durable", "verified")]
+        assert counted == [disk["total_bytes"]] * 3 + [0]
+        assert min(disk["read_seconds"], disk["write_seconds"]) >= 0 == disk["network_seconds"]
     said = [line["event"] for line in ran.log]
     assert said[0] == "job started"
     assert said.count("disk copied") == 2

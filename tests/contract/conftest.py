@@ -5,12 +5,16 @@ from datetime import UTC, datetime
 from functools import partial
 
 import pytest
+import trio
 
-from sendensed.store import bridge
+from sendensed.store import bridge, migrate
 from sendensed.store.memory import MemoryStore
 from sendensed.store.memory_archive import MemoryArchive
 from sendensed.store.postgres import PostgresStore
 from sendensed.store.postgres_archive import PostgresArchive
+from tests.fakes.newer import NEWER
+
+STORES = ["memory", "postgres", "newer postgres"]
 
 
 @asynccontextmanager
@@ -25,9 +29,9 @@ async def memory_both():
 
 
 @asynccontextmanager
-async def postgres_both(dsn):
+async def postgres_both(dsn, **options):
     async with bridge.open_pool(dsn) as pool:
-        yield PostgresStore(pool), PostgresArchive(pool)
+        yield PostgresStore(pool), PostgresArchive(pool, **options)
 
 
 @asynccontextmanager
@@ -36,19 +40,31 @@ async def postgres_store(dsn):
         yield PostgresStore(pool)
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture
+def newer_dsn(postgres_dsn):
+    """The DSN of a fresh database that a newer hub has added to."""
+    trio.run(_migrate, postgres_dsn)
+    return postgres_dsn
+
+
+async def _migrate(dsn: str) -> None:
+    async with bridge.open_pool(dsn) as pool:
+        await migrate.migrate(pool, NEWER)
+
+
+def dsn_of(request) -> str:
+    return request.getfixturevalue("newer_dsn" if request.param.startswith("newer") else "postgres_dsn")
+
+
+@pytest.fixture(params=STORES)
 def open_store(request):
-    if request.param == "memory":
-        return memory_store
-    return partial(postgres_store, request.getfixturevalue("postgres_dsn"))
+    return memory_store if request.param == "memory" else partial(postgres_store, dsn_of(request))
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(params=STORES)
 def open_both(request):
     """A store and the archive of its jobs."""
-    if request.param == "memory":
-        return memory_both
-    return partial(postgres_both, request.getfixturevalue("postgres_dsn"))
+    return memory_both if request.param == "memory" else partial(postgres_both, dsn_of(request))
 
 
 @pytest.fixture

@@ -9,14 +9,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from schemas.reading import DiskBytes
 from sendensed.core import listing
 from sendensed.core.appliance import Appliance
 from sendensed.core.calendar import Tally
 from sendensed.core.listing import Mark, Query
-from sendensed.core.model import Prediction
+from sendensed.core.model import Disk, Prediction
 from sendensed.core.samples import Window
 from sendensed.core.summary import Standing
 from sendensed.store import Change
+from sendensed.store.archive import Successes
+from tests.contract.conftest import postgres_both
 from tests.fakes.jobs import EARLY, a_job
 from tests.fakes.stores import new, saved
 
@@ -107,6 +110,26 @@ async def test_a_page_after_any_mark_is_what_the_order_says(open_both, jobs, que
         assert ([job.id for job in page.jobs], page.next) == ([job.id for job in expected.jobs], expected.next)
 
 
+@examples(max_examples=150)
+@given(jobs=some_jobs, query=queries, window=st.integers(1, 9))
+async def test_a_text_looked_for_in_few_jobs_at_a_time_is_found_in_all_of_them_in_order(
+    postgres_dsn, jobs, query, window
+):
+    async with postgres_both(postgres_dsn, window=window) as (store, archive):
+        mine = f"{next(_numbers)}-"
+        kept = [a_job(f"{mine if n % 3 else 'other-'}{next(_numbers)}-{n}", **job) for n, job in enumerate(jobs)]
+        await store.save([new(job) for job in kept])
+        asked, found = replace(query, text=mine), []
+        for _ in range(1_000):
+            page = await archive.page(asked)
+            found += [job.id for job in page.jobs]
+            assert len(page.jobs) <= query.limit
+            if page.next is None:
+                break
+            asked = replace(asked, after=page.next)
+        assert found == [job.id for job in listing.ordered(kept, replace(asked, after=None))]
+
+
 async def test_each_sort_has_jobs_without_a_key_last_in_both_directions(both):
     store, archive = both
     for name, fields in {
@@ -192,6 +215,32 @@ async def test_samples_come_back_one_a_step_and_holes_stay_open(both):
     assert coarse.samples[1].current_phase == "finalizing"
     part = await archive.samples("backup-web-1", Window(at(5), at(15), 5, at(-100)))
     assert [one.at for one in part.samples] == [at(5), at(10)]
+
+
+async def test_samples_tell_how_far_each_of_several_disks_was_where_that_is_asked_for(both):
+    store, archive = both
+    before = None
+    for moment, disks in ((0, (4,)), (5, (8, 1)), (10, (9, 3)), (15, (9, 6)), (20, (9, 9))):
+        job = a_job(
+            status="running",
+            revision=before.revision if before else 0,
+            last_telemetry_at=at(moment),
+            disks=tuple(Disk(2 * place, done, 9, None, "running") for place, done in enumerate(disks)),
+        )
+        assert await store.save([Change(job, before, sample=True)]) == {job.id}
+        before = replace(job, revision=job.revision + 1)
+    fine = await archive.samples("backup-web-1", Window(at(0), at(25), 5, at(-100), disks=True))
+    told = [
+        one.disks and [(disk.disk_index, disk.bytes_transferred) for disk in one.disks] for one in fine.samples
+    ]
+    assert told == [None, [(0, 8), (2, 1)], [(0, 9), (2, 3)], [(0, 9), (2, 6)], [(0, 9), (2, 9)]]
+    coarse = await archive.samples("backup-web-1", Window(at(0), at(25), 15, at(-100), disks=True))
+    assert [one.disks for one in coarse.samples] == [
+        (DiskBytes(0, 9), DiskBytes(2, 3)),
+        (DiskBytes(0, 9), DiskBytes(2, 9)),
+    ]
+    plain = await archive.samples("backup-web-1", Window(at(0), at(25), 5, at(-100)))
+    assert [(one.at, one.disks) for one in plain.samples] == [(one.at, None) for one in fine.samples]
 
 
 async def test_what_was_thinned_has_holes_only_where_minutes_are_missing(both):
@@ -288,8 +337,9 @@ async def test_the_last_success_of_each_machine_is_that_of_its_newest_completed_
         await saved(
             store, a_job(f"j{number}", vm_name=name, created_at=at(number), status=status, completed_at=at(end))
         )
-    assert await archive.successes(limit=5) == [("a", at(4))]
-    assert await archive.successes(limit=0) == []
+    assert await archive.successes(limit=5) == Successes([("a", at(4))], 0)
+    assert await archive.successes(limit=1) == Successes([("a", at(4))], 1)
+    assert await archive.successes(limit=0) == Successes([], 2)
 
 
 def an_appliance(name: str, second: float, **fields) -> Appliance:

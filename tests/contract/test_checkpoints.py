@@ -72,3 +72,14 @@ def test_threads_may_save_at_once(open_checkpoints):
     for thread in threads:
         thread.join()
     assert [checkpoints.load(index) for index in range(4)] == [checkpoint(19)] * 4
+
+
+def test_a_revoked_one_is_gone_or_another_stands_in_its_place_and_the_others_stay(open_checkpoints):
+    checkpoints = open_checkpoints()
+    for index in range(3):
+        checkpoints.save(index, checkpoint(10))
+    checkpoints.revoke(0)
+    checkpoints.revoke(1, checkpoint(0))
+    checkpoints.revoke(5)
+    again = open_checkpoints()
+    assert [again.load(index) for index in range(3)] == [None, checkpoint(0), checkpoint(10)]

@@ -85,6 +85,19 @@ async def test_jobs_that_stand_still_are_running_not_yet_marked_and_come_longest
     assert await store.active() == 6
 
 
+async def test_a_job_stands_still_since_it_last_moved_however_often_it_is_heard(store):
+    def at(seconds: float):
+        return EARLY + timedelta(seconds=seconds)
+
+    job = await saved(store, a_job(status="running", created_at=at(0)))
+    for heard, moved in [(0, 0), (5, 5), (10, 5), (33, 5), (34, 34), (40, 5), (45, 40), (80, 40), (115, 115)]:
+        after = replace(job, last_telemetry_at=at(heard), last_moved_at=at(moved))
+        await store.save([Change(after, job)])
+        job = replace(after, revision=after.revision + 1)
+        assert await store.unmoved(at(moved)) == []
+        assert await store.unmoved(at(moved + 1)) == [job]
+
+
 async def test_what_was_committed_since_a_position_is_told_once_the_position_has_gone_by(store):
     start = (await store.changes(0)).position
     first = await saved(store, a_job("first", status="running"))

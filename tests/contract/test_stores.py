@@ -224,6 +224,20 @@ async def test_silent_jobs_are_the_active_ones_not_heard_of_longest_first(store)
     assert found[0].disks == (Disk(0),)
 
 
+async def test_a_job_counts_from_its_last_word_however_short_after_the_one_before(store):
+    def at(seconds):
+        return EARLY + timedelta(seconds=seconds)
+
+    heard = [0, 5, 10, 20, 33, 34, 70, 100]
+    job = await saved(store, a_job(status="running", created_at=at(0), last_telemetry_at=at(0)))
+    for seconds in heard:
+        after = replace(job, last_telemetry_at=at(seconds))
+        await store.save([Change(after, job)])
+        job = replace(after, revision=after.revision + 1)
+        assert await store.silent(at(seconds)) == []
+        assert await store.silent(at(seconds + 1)) == [job]
+
+
 async def test_the_clock_goes_on_and_is_utc(store):
     first, second = await store.now(), await store.now()
     assert first <= second

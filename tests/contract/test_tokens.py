@@ -13,6 +13,7 @@ from sendensed.store import bridge
 from sendensed.store.memory_tokens import MemoryTokens
 from sendensed.store.postgres_tokens import PostgresTokens
 from sendensed.store.tokens import TokenRefused
+from tests.contract.conftest import STORES, dsn_of
 
 _numbers = count(1)
 
@@ -28,11 +29,9 @@ async def postgres_tokens(dsn):
         yield PostgresTokens(pool)
 
 
-@pytest.fixture(params=["memory", "postgres"])
+@pytest.fixture(params=STORES)
 def open_tokens(request):
-    if request.param == "memory":
-        return memory_tokens
-    return partial(postgres_tokens, request.getfixturevalue("postgres_dsn"))
+    return memory_tokens if request.param == "memory" else partial(postgres_tokens, dsn_of(request))
 
 
 @pytest.fixture

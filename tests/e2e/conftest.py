@@ -19,13 +19,20 @@ DEADLINE = 40.0
 
 
 def eventually(what: str, look: Callable[[], object]) -> object:
-    """Looks until the answer is true, and returns it."""
+    """Looks until the answer is true, and returns it; again where a dying process took the connection along."""
     until = time.monotonic() + DEADLINE
+    lost = None
     while time.monotonic() < until:
-        if found := look():
-            return found
+        try:
+            if found := look():
+                return found
+        except OSError as error:
+            cause = getattr(error, "reason", error)
+            if not isinstance(cause, ConnectionError):
+                raise
+            lost = cause
         time.sleep(0.05)
-    raise AssertionError(f"not within {DEADLINE:g} s: {what}")
+    raise AssertionError(f"not within {DEADLINE:g} s: {what}") from lost
 
 
 def processes_that_name(text: str) -> dict[int, list[str]]:
@@ -63,7 +70,9 @@ class Hub:
         with log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
         line = self.process.stdout.readline()
-        assert line.startswith("listening on "), (self.state / "hub.log").read_text()
+        if not line.startswith("listening on "):
+            self.stop()
+            raise AssertionError((self.state / "hub.log").read_text())
         self.port = int(line.rpartition(":")[2])
         return self
 
@@ -120,14 +129,13 @@ class Hub:
 
 
 @pytest.fixture
-def make_hub(tmp_path_factory):
+def make_hub(open_directory):
     """Starts hubs, and ends what is left of them."""
     hubs = []
 
     def make(settings: str = "", database: str = "", workers: int = 1) -> Hub:
-        state = tmp_path_factory.mktemp("hub")
-        for folder in (state, state.parent, state.parent.parent):
-            os.chmod(folder, 0o755)  # run as root, PostgreSQL is another user
+        state = open_directory / f"hub-{len(hubs)}"
+        state.mkdir(mode=0o755)
         hubs.append(Hub(state, settings, database, workers))
         return hubs[-1].start()
 

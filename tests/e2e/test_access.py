@@ -21,18 +21,20 @@ MIB = 2**20
 class Guarded:
     """A hub that wants tokens, and the commands beside it."""
 
-    def __init__(self, state: Path) -> None:
+    def __init__(self, state: Path, database: str = "") -> None:
         self.state = state
         self.port = 0
-        command = [sys.executable, "-m", "sendensed", "serve", "--state-dir", str(state)]
-        command += ["--listen", "127.0.0.1:0"]
+        self._place = ["--state-dir", str(state), *(["--database", database] if database else [])]
+        command = [sys.executable, "-m", "sendensed", "serve", *self._place, "--listen", "127.0.0.1:0"]
         environment = {name: value for name, value in os.environ.items() if name != "INVOCATION_ID"}
         with (state / "hub.log").open("ab") as log:
             self.process = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
             )
         line = self.process.stdout.readline()
-        assert line.startswith("listening on "), (state / "hub.log").read_text()
+        if not line.startswith("listening on "):
+            self.stop()
+            raise AssertionError((state / "hub.log").read_text())
         self.url = line.split()[-1]
         self.port = int(self.url.rpartition(":")[2])
 
@@ -43,7 +45,7 @@ class Guarded:
 
     def token(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         action, *rest = arguments
-        return command("token", action, "--state-dir", str(self.state), *rest)
+        return command("token", action, *self._place, *rest)
 
     def made(self, name: str, role: str) -> Path:
         """The file of a new token."""
@@ -52,8 +54,8 @@ class Guarded:
         assert done.returncode == 0, done.stderr
         return path
 
-    def status(self, path: str, token: str | None = None) -> int:
-        request = urllib.request.Request(self.url + path)
+    def status(self, path: str, token: str | None = None, **headers: str) -> int:
+        request = urllib.request.Request(self.url + path, headers=headers)
         if token is not None:
             request.add_header("Authorization", f"Bearer {token}")
         try:
@@ -75,11 +77,8 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture
-def hub(tmp_path_factory):
-    state = tmp_path_factory.mktemp("guarded")
-    for folder in (state, state.parent, state.parent.parent):
-        folder.chmod(0o755)  # run as root, PostgreSQL is another user
-    hub = Guarded(state)
+def hub(open_directory):
+    hub = Guarded(open_directory)
     yield hub
     hub.stop()
 

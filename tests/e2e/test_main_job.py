@@ -40,21 +40,18 @@ def test_the_demo_copies_two_real_disks_and_proves_it():
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
-def test_a_demo_that_is_ended_leaves_nothing_behind(tmp_path, number: int):
-    tmp_path.chmod(0o755)
-    for folder in (tmp_path.parent, tmp_path.parent.parent):
-        folder.chmod(0o755)
+def test_a_demo_that_is_ended_leaves_nothing_behind(open_directory, number: int):
     demo = subprocess.Popen(
         [sys.executable, "-m", "sendensed", "demo", "--size", "32M", "--listen", "127.0.0.1:0"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env={**os.environ, "TMPDIR": str(open_directory)},
     )
     for line in demo.stdout:
         if "transferring" in line:
             break
-    [folder] = tmp_path.glob("sendense-demo-*")
+    [folder] = open_directory.glob("sendense-demo-*")
     demo.send_signal(number)
     demo.communicate(timeout=DEADLINE)
     assert demo.returncode in (130, 143)

@@ -27,8 +27,8 @@ SENDERS, JOBS, KILLS = 12, 3, 8
 
 
 def children(pid: int) -> list[int]:
-    """The worker processes of a parent."""
-    listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    """The worker processes of a parent, by whichever of its threads they were started."""
+    listed = [one for path in Path(f"/proc/{pid}/task").glob("*/children") for one in path.read_text().split()]
     found = [(int(one), Path(f"/proc/{one}/cmdline")) for one in listed]
     return [number for number, line in found if line.exists() and b"cli.worker" in line.read_bytes()]
 

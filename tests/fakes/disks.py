@@ -96,6 +96,10 @@ class FaultyDisk:
         return self.base.request
 
     @property
+    def far(self) -> bool:
+        return self.base.far
+
+    @property
     def network(self) -> float:
         return self.base.network
 
@@ -150,9 +154,8 @@ class FaultyLane:
         self.base = base
         self._strike = strike
 
-    @property
-    def depth(self) -> int:
-        return self.base.depth
+    def room(self, requests: int, size: int) -> bool:
+        return self.base.room(requests, size)
 
     def read(self, offset: int, view: memoryview) -> Pending:
         self._strike("read", offset)

@@ -1,9 +1,11 @@
 """Jobs, disks and events as stores may get them: one plain example of each, and any at all."""
 
 from datetime import UTC, datetime
+from typing import get_args
 
 from hypothesis import strategies as st
 
+from schemas.job import EtaBasis, EtaReason
 from sendensed.core.model import Disk, Event, Job, Meter, Point, Prediction
 
 INT64 = 2**63 - 1
@@ -71,9 +73,10 @@ def jobs(**fixed) -> st.SearchStrategy[Job]:
         "progress_percent": st.none() | floats,
         "transfer_speed_bps": numbers,
         "eta_seconds": st.none() | numbers,
-        "eta_reason": st.none() | st.sampled_from(["measuring", "stalled", "unknown_total", "finalizing"]),
+        "eta_reason": st.none() | st.sampled_from(get_args(EtaReason)),
         "eta_low_seconds": st.none() | numbers,
         "eta_high_seconds": st.none() | numbers,
+        "eta_basis": st.none() | st.sampled_from(get_args(EtaBasis)),
         "predictions": st.lists(predictions, max_size=3).map(tuple),
         "error_message": st.none() | text,
         "attempt": st.integers(1, 2**31 - 1),
@@ -102,6 +105,7 @@ def jobs(**fixed) -> st.SearchStrategy[Job]:
         "cancel_requested_at": st.none() | times,
         "heard_by": text,
         "not_moving": st.booleans(),
+        "event_count": numbers,
         "revision": st.just(0),
     }
     unknown = set(Job.__struct_fields__) ^ set(fields)

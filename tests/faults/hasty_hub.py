@@ -19,6 +19,7 @@ async def acknowledge_first(self, plans):
     return await save(self, plans)
 
 
+save, Writer._save = Writer._save, acknowledge_first
+
 if __name__ == "__main__":
-    save, Writer._save = Writer._save, acknowledge_first
     sys.exit(main(["serve", *sys.argv[1:]]))

@@ -3,11 +3,18 @@
     python -m tests.faults.run kills --times 100
     python -m tests.faults.run points --times 20
     python -m tests.faults.run restarts --times 20
+    python -m tests.faults.run locks --times 12
+    python -m tests.faults.run slow --times 6
+    python -m tests.faults.run workers --times 100
+    python -m tests.faults.run outages --times 5
 
 `kills` ends the hub by SIGKILL at random moments and starts it again on the PostgreSQL that it left running;
 `points` has it end itself at the named points of the writer, by turns; `restarts` ends that PostgreSQL, by turns
-as a crash, at once and in order, and the hub starts it again. Prints one JSON object; exits 1 where anything was
-lost or misjudged, and names it.
+as a crash, at once and in order, and the hub starts it again; `locks` has another session hold one of the hub's
+tables, by turns for less and for more than the writer's patience; `slow` makes each statement that writes jobs
+wait; `workers` kills any of three hubs at one address, whose parent starts another one; `outages` leaves no hub
+there for longer than a job may be silent. Prints one JSON object; exits 1 where anything was lost or misjudged,
+and names it.
 """
 
 import argparse
@@ -26,14 +33,21 @@ from pathlib import Path
 import msgspec
 import trio
 
+from sendensed.store import bridge
 from tests.e2e.conftest import Hub
 from tests.faults import oracle
-from tests.faults.senders import Ledger, Sender
+from tests.faults.senders import PAUSE, Ledger, Sender
 
-READY = 30.0
-"""Seconds after which a hub that does not acknowledge again will not."""
+READY = 90.0
+"""Seconds after which a hub that does not acknowledge again will not: a busy disk alone can take many."""
 LIMITS = "[reaper]\nstall_after = 3\nfail_after = 20\nperiod = 1\n"
 """Silence that a pause of the database may reach, and a verdict that only a hub in error would give."""
+SHORT = "[reaper]\nstall_after = 1\nfail_after = 3\nperiod = 0.5\nbeat = 0.5\ngap = 2\nmass_jobs = 1000\n"
+WORKERS = 3
+AWAY = 5.0
+RARELY = 1.5
+"""Seconds without a hub, longer than those limits, and between two tries of a sender: so that its first look finds
+jobs that only its grace saves."""
 DEATHS = (signal.SIGKILL, signal.SIGQUIT, signal.SIGINT)
 """What ends a postmaster: a crash, at once without a checkpoint, in order with its clients cut off."""
 
@@ -59,16 +73,18 @@ class Outcome(msgspec.Struct):
 Fault = Callable[[Hub, int], Awaitable[None]]
 
 
-async def under_load(hub: Hub, fault: Fault, times: int, seed: int, senders: int = 48, port: int = 0) -> Outcome:
+async def under_load(
+    hub: Hub, fault: Fault, times: int, seed: int, senders: int = 48, port: int = 0, pause: float = PAUSE
+) -> Outcome:
     """Meets the load with the fault so many times, then ends the load and compares. The hub is left stopped.
 
-    `port` is where the senders find it, if not at its own.
+    `port` is where the senders find it, if not at its own; `pause` how long they wait between two tries.
     """
     chance = random.Random(seed)
     ledger, stopping, back = Ledger(), trio.Event(), []
     async with trio.open_nursery() as nursery:
         for number in range(senders):
-            sender = Sender(number, port or hub.port, ledger, random.Random(chance.random()))
+            sender = Sender(number, port or hub.port, ledger, random.Random(chance.random()), pause)
             nursery.start_soon(sender.run, stopping)
         await ledger.next_acknowledgement()
         for number in range(times):
@@ -91,6 +107,28 @@ def database_of(hub: Hub) -> str:
 async def kill_and_start(hub: Hub, number: int) -> None:
     """The hub gone without a word, and another in its place."""
     hub.stop(signal.SIGKILL)
+    await trio.to_thread.run_sync(hub.start)
+
+
+async def kill_a_worker(hub: Hub, number: int) -> None:
+    """One of the hubs gone without a word, where others go on; their parent starts another one by and by."""
+    with trio.fail_after(READY):
+        while len(workers := workers_of(hub)) < WORKERS - 1:
+            await trio.sleep(0.02)
+    os.kill(random.Random(number).choice(workers), signal.SIGKILL)
+
+
+def workers_of(hub: Hub) -> list[int]:
+    """The hubs of a parent, by process number."""
+    parent = hub.process.pid
+    listed = map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split())
+    return [one for one in listed if b"cli.worker" in Path(f"/proc/{one}/cmdline").read_bytes()]
+
+
+async def stay_away(hub: Hub, number: int) -> None:
+    """The hub gone, and another in its place much later."""
+    hub.stop(signal.SIGKILL)
+    await trio.sleep(AWAY)
     await trio.to_thread.run_sync(hub.start)
 
 
@@ -126,18 +164,56 @@ async def another_database(hub: Hub, known: int) -> int:
             await trio.sleep(0.02)
 
 
-FAULTS = {"kills": (kill_and_start, ""), "points": (die_at_a_point, ""), "restarts": (end_database, LIMITS)}
+TABLES = ("backup_jobs", "hubs", "job_events", "job_samples")
+LOCKED = (1.5, 8.0)
+"""Seconds: within the writer's patience (6), and beyond it."""
+SLOW = """
+CREATE OR REPLACE FUNCTION drag() RETURNS trigger LANGUAGE plpgsql
+    AS $$ BEGIN PERFORM pg_sleep(0.7); RETURN NULL; END $$;
+CREATE TRIGGER drag BEFORE INSERT OR UPDATE ON backup_jobs FOR EACH STATEMENT EXECUTE FUNCTION drag()"""
+
+
+async def lock_a_table(hub: Hub, number: int) -> None:
+    """Another session holds a table of the hub's, against readers too, and lets go of it."""
+    table, time = TABLES[number % len(TABLES)], LOCKED[number // len(TABLES) % len(LOCKED)]
+    async with bridge.open_pool(database_of(hub), max_size=1) as pool, pool.connection() as session:
+        await session.execute(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE", timeout=READY)
+        await trio.sleep(time)
+        await session.execute("ROLLBACK")
+
+
+async def drag_writes(hub: Hub, number: int) -> None:
+    """Every statement that writes jobs takes most of a second, for some seconds."""
+    async with bridge.open_pool(database_of(hub), max_size=1) as pool:
+        await pool.execute(SLOW, timeout=READY)
+        await trio.sleep(4)
+        await pool.execute("DROP TRIGGER drag ON backup_jobs", timeout=READY)
+
+
+FAULTS = {
+    "kills": (kill_and_start, ""),
+    "points": (die_at_a_point, ""),
+    "restarts": (end_database, LIMITS),
+    "locks": (lock_a_table, LIMITS),
+    "slow": (drag_writes, LIMITS),
+    "workers": (kill_a_worker, LIMITS),
+    "outages": (stay_away, SHORT),
+}
 
 
 @asynccontextmanager
-async def running_hub(settings: str) -> AsyncIterator[Hub]:
+async def running_hub(settings: str, workers: int = 1) -> AsyncIterator[Hub]:
     """A hub in a directory of its own, with a path short enough for a socket in it."""
     with tempfile.TemporaryDirectory(prefix="faults-", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
-        hub = Hub(Path(folder), settings)
+        hub = Hub(Path(folder), settings, workers=workers)
         await trio.to_thread.run_sync(hub.start)
         try:
             yield hub
+        except BaseException as error:
+            for log in (hub.state / "hub.log", hub.state / "postgres/server.log"):
+                error.add_note(f"{log.name} ends with:\n{log.read_text(errors='replace')[-4000:]}")
+            raise
         finally:
             if hub.process is not None:
                 with trio.CancelScope(shield=True):
@@ -146,8 +222,8 @@ async def running_hub(settings: str) -> AsyncIterator[Hub]:
 
 async def main(name: str, times: int, seed: int) -> int:
     fault, settings = FAULTS[name]
-    async with running_hub(settings) as hub:
-        outcome = await under_load(hub, fault, times, seed)
+    async with running_hub(settings, workers=WORKERS if name == "workers" else 1) as hub:
+        outcome = await under_load(hub, fault, times, seed, pause=RARELY if name == "outages" else PAUSE)
     print(outcome.told())
     return 1 if outcome.wrong else 0
 

@@ -65,7 +65,11 @@ class Ledger:
 class Sender:
     """One connection, on which one job runs after the other until `stopping` is set."""
 
-    def __init__(self, number: int, port: int, ledger: Ledger, chance: random.Random) -> None:
+    def __init__(
+        self, number: int, port: int, ledger: Ledger, chance: random.Random, pause: float = PAUSE
+    ) -> None:
+        """`pause` is the seconds between two tries."""
+        self._pause = pause
         self._number = number
         self._port = port
         self._ledger = ledger
@@ -96,7 +100,7 @@ class Sender:
                     return
                 else:
                     sequence = min(sequence + self._chance.randint(0, 1), last)
-                    await trio.sleep(PAUSE)
+                    await trio.sleep(self._pause)
 
     async def _push(self, job_id: str, account: Account, position: Position) -> bool:
         """Whether the update was acknowledged."""

@@ -10,6 +10,10 @@ import msgspec
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.parser import text_string_to_metric_families as plain_families
 
+from sendensed.core.gauges import Gauges
+from sendensed.core.tally import counters
+from sendensed.net import metrics
+from sendensed.scoreboard import Scoreboard
 from sendensed.store import StoreUnavailable
 from sendensed.store.memory_archive import MemoryArchive
 from tests.sendensed.test_routes import Hub
@@ -71,6 +75,38 @@ async def test_the_scrape_tells_what_happened(autojump_clock):
     assert not [name for name, *labels in found if any("job" in label for label, _ in labels)]
 
 
+async def test_the_scrape_says_how_many_machines_it_leaves_out(autojump_clock, monkeypatch):
+    hub = Hub()
+    async with hub.rig.running():
+        await busy(hub)
+        assert b"\nsendensed_machines_left_out 0\n" in await scrape(hub)
+        monkeypatch.setattr(metrics, "MACHINES", 1)
+        text = await scrape(hub)
+    assert b"\nsendensed_machines_left_out 1\n" in text
+    assert text.count(b"\nsendensed_machine_last_success_timestamp_seconds{") == 1
+
+
+async def test_with_several_workers_sums_have_no_label_and_how_each_stands_has_its_number(autojump_clock):
+    hub, board = Hub(), Scoreboard(3)
+    other = Gauges(0.0)
+    other.answered(0.0, [0.5])
+    board.place(3).count(counters(other))
+    hub.rig.hearing.place = board.place(2)
+    async with hub.rig.running():
+        await busy(hub)
+        text = await scrape(hub)
+    told = {
+        (sample.name, *sample.labels.values()): sample.value
+        for family in plain_families(text.decode())
+        for sample in family.samples
+    }
+    assert told["sendensed_telemetry_delay_seconds_count",] == 8 + 1
+    assert told["sendensed_viewers",] == 0
+    assert [told["sendensed_ready", number] for number in "123"] == [0, 1, 0]
+    assert [told["sendensed_queue_limit", number] for number in "123"] == [0, 4096, 0]
+    assert not promtool("check", "metrics", given=text)
+
+
 async def test_a_hub_whose_database_is_away_still_tells_of_itself(autojump_clock, monkeypatch):
     async def away(archive: MemoryArchive):
         raise StoreUnavailable("away")
@@ -82,7 +118,7 @@ async def test_a_hub_whose_database_is_away_still_tells_of_itself(autojump_clock
 
 
 def test_promtool_takes_the_alert_rules_and_they_fire_when_they_should(tmp_path):
-    assert "7 rules found" in promtool("check", "rules", str(SHIPPED / "alerts.yml"))
+    assert "8 rules found" in promtool("check", "rules", str(SHIPPED / "alerts.yml"))
     for file in (SHIPPED / "alerts.yml", RULES_TEST):
         shutil.copy(file, tmp_path)
     assert "SUCCESS" in promtool("test", "rules", RULES_TEST.name, folder=tmp_path)

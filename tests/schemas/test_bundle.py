@@ -4,11 +4,12 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from schemas import bundle
 from schemas.fault import Invalid
 from schemas.job import Accuracy, EventView, JobDetail, JobView, Prediction
-from schemas.reading import Gap, Sample, Samples
+from schemas.reading import DiskBytes, Gap, Sample, Samples
 
 NIGHT = datetime(2026, 11, 23, 2, 0, 0, tzinfo=UTC)
 
@@ -71,6 +72,15 @@ def test_a_bundle_is_read_as_it_was_written():
     assert [(one.start, one.cause) for one in found.gaps] == [(NIGHT, "silent")]
     assert [one.predicted_seconds for one in found.predictions] == [8]
     assert (found.header.hub, found.header.accuracy) == ("hub-a", DETAIL.accuracy)
+
+
+def test_a_sample_tells_its_disks_only_where_they_are_known():
+    assert [b'"disks"' in line for line in lines() if b'"sample"' in line] == [False]
+    known = (DiskBytes(0, 30), DiskBytes(1, 20))
+    chart = replace(CHART, samples=(replace(CHART.samples[0], disks=known),))
+    written = list(bundle.write(DETAIL, chart, hub="hub-a", version="0.1.0", now=NIGHT))
+    assert b'"disks":[[0,30],[1,20]]' in written[2]
+    assert [one.disks for read in (lines(), written) for one in bundle.read(read).samples] == [None, known]
 
 
 def test_one_that_was_cut_off_is_read_and_says_so():

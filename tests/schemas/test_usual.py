@@ -25,6 +25,7 @@ USUAL = {
     "sequence": 7,
     "age_ms": 1500,
     "bytes_verified": 4,
+    "bytes_to_verify": 9,
 }
 
 

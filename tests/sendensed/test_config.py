@@ -18,7 +18,14 @@ def written(tmp_path: Path, text: str) -> Path:
 
 def test_without_a_file_the_defaults_are_those_of_the_contract():
     settings = config.load(None)
-    assert (settings.reaper.stall_after, settings.reaper.fail_after, settings.reaper.period) == (60, 300, 30)
+    assert (settings.reaper.stall_after, settings.reaper.fail_after, settings.reaper.period) == (60, 300, 15)
+    assert (settings.reaper.beat, settings.reaper.gap, settings.reaper.step) == (5, 15, 5)
+    assert (settings.reaper.gone_after, settings.reaper.unmoved_after) == (900, 600)
+    assert (settings.reaper.mass_jobs, settings.reaper.mass_share, settings.reaper.mass_hold) == (3, 0.5, 900)
+    assert (settings.history.events, settings.history.samples, settings.history.whole) == (90, 90, 7)
+    assert settings.history.period == 3_600
+    assert (settings.answer_deadline, settings.writer.lag, settings.writer.patience) == (8.5, 1, 6)
+    assert (settings.feed.heartbeat, settings.feed.write_deadline, settings.feed.viewers) == (5, 10, 1_000)
     assert settings.listen == "127.0.0.1:8082"
 
 
@@ -38,10 +45,10 @@ def test_a_file_changes_what_it_names_and_nothing_else(tmp_path):
         ("[reaper]\nstall_after = 10\nfail_after = 10", "reaper.fail_after"),
         ("[reaper]\nfail_after = inf", "reaper.fail_after"),
         ("[reaper]\nbeat = 20", "reaper.beat"),
+        ("hung_after = 14", "hung_after"),
         ("[tls]\ncertificate = 'hub.pem'", "tls.key"),
         ("legacy_listen = '127.0.0.1:8083'", "legacy_appliance"),
         ("legacy_appliance = 'old'", "legacy_listen"),
-        ("legacy_listen = '127.0.0.1:8083'\nlegacy_appliance = 'old'\nworkers = 2", "workers"),
         ("not toml", "is not TOML"),
     ],
 )

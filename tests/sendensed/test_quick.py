@@ -11,7 +11,7 @@ from sendensed.config import Access, Config, Writer
 from sendensed.core import auth
 from sendensed.net.access import FRESH
 from sendensed.net.http import Request, Response
-from tests.sendensed.test_access import Guarded, bearer
+from tests.sendensed.test_access import MAY, NEEDS, Guarded, bearer
 from tests.sendensed.test_routes import Hub
 
 PATH = "/api/v1/telemetry/backup/backup-web%2F01"
@@ -98,6 +98,23 @@ async def test_a_taker_lets_in_only_a_token_that_was_read_lately_and_may_push(au
         assert await told(take, b'{"sequence":5}') is None
         assert (await hub.ask("POST", PATH, b"{}", **bearer(reader))).status == 403
         assert await told(hub.routes.quick(head(**bearer(reader))), b"{}") is None
+
+
+async def test_the_quick_way_lets_in_whom_the_routes_let_in_and_is_for_senders_alone(autojump_clock):
+    hub = Guarded()
+    texts = {"nobody": "", **{role: (await hub.token(role))[1] for role in auth.GRANTS}}
+    let_in = set()
+    async with hub.rig.running():
+        for text in texts.values():
+            await hub.ask("GET", "/api/v1/health", **bearer(text) if text else {})  # known from here on
+        for method, path in NEEDS:
+            target = "/".join("x" if part.startswith("{") else part for part in path.split("/"))
+            for role, text in texts.items():
+                take = hub.routes.quick(head(target.replace("/x/x", "/backup/x"), method, **bearer(text)))
+                if take is not None and await told(take, b"{}") is not None:
+                    let_in.add((method, path, role))
+    sender = ("POST", "/api/v1/telemetry/{job_type}/{job_id}")
+    assert let_in == {(*sender, role) for role in MAY if NEEDS[sender] in MAY[role]}
 
 
 async def test_a_taker_takes_no_token_that_only_has_the_id_of_a_known_one(autojump_clock):

@@ -8,7 +8,8 @@ import trio
 
 from schemas.fault import Invalid
 from schemas.job import JobDetail, JobList
-from schemas.reading import ApplianceList, Calendar, MachineDetail, MachineList, Samples, Summary
+from schemas.reading import ApplianceList, Calendar, DiskBytes, MachineDetail, MachineList, Samples, Summary
+from schemas.telemetry import Disk
 from tests.sendensed.test_routes import Hub
 
 MIB = 2**20
@@ -106,6 +107,20 @@ async def run(hub: Hub, job_id: str, seconds: int, pause: int = 0, **fields) -> 
         await trio.sleep(5)
 
 
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("/api/v1/jobs?status=running,done", "pending, running, stalled, completed, failed, cancelled"),
+        ("/api/v1/jobs?order=up", "desc, asc"),
+    ],
+)
+async def test_a_word_that_a_parameter_does_not_take_is_refused_with_those_that_it_does(
+    autojump_clock, target, words
+):
+    with pytest.raises(Invalid, match=f"; it may be one of: {words}$"):
+        await Hub().ask("GET", target)
+
+
 async def test_a_chart_has_points_gaps_and_an_unknown_job_none(autojump_clock):
     hub = Hub()
     async with hub.rig.running():
@@ -121,12 +136,24 @@ async def test_a_chart_has_points_gaps_and_an_unknown_job_none(autojump_clock):
         assert await hub.refused("GET", "/api/v1/jobs/none/samples") == (404, "not_found")
 
 
+async def test_a_chart_tells_the_disks_to_those_who_ask(autojump_clock):
+    hub = Hub()
+    async with hub.rig.running():
+        disks = (Disk(0, 5, status="running"), Disk(1, 6, status="running"))
+        await hub.rig.send("a", 1, status="running", disks=disks)
+        asked = await got(hub, "/api/v1/jobs/a/samples?disks=true", Samples)
+        plain = await got(hub, "/api/v1/jobs/a/samples", Samples)
+    assert [one.disks for one in asked.samples] == [(DiskBytes(0, 5), DiskBytes(1, 6))]
+    assert [one.disks for one in plain.samples] == [None]
+
+
 async def test_a_job_tells_what_was_predicted_and_what_came_and_how_good_that_usually_is(autojump_clock):
     hub = Hub()
     async with hub.rig.running():
         for number in range(5):
             await run(hub, f"backup-{number}", 400, vm_name="web")
         detail = await got(hub, "/api/v1/jobs/backup-4", JobDetail)
+        assert detail.job.event_count == len(detail.events) == 2
         assert [one.percent for one in detail.predictions] == [25, 50, 75]
         for one in detail.predictions:
             assert one.low_seconds <= one.actual_seconds <= one.high_seconds

@@ -12,16 +12,19 @@ from schemas.job import JobDetail, JobList
 from schemas.reading import Health
 from sendensed.actors.asks import Beat
 from sendensed.actors.fanout import Fanout
+from sendensed.actors.measures import Measures
 from sendensed.actors.notifier import Notifier
 from sendensed.actors.receiver import Receiver
 from sendensed.config import Config, Feed
 from sendensed.core.board import Board
-from sendensed.net.access import Access
+from sendensed.core.gauges import Gauges
+from sendensed.core.tally import Standing, counters, standing
 from sendensed.net.assets import Assets
 from sendensed.net.guard import is_loopback
 from sendensed.net.http import Request, Response, Upgrade
 from sendensed.net.routes import Routes
 from sendensed.net.ws import Gone
+from sendensed.scoreboard import Scoreboard
 from sendensed.store import Store, StoreUnavailable
 from sendensed.store.memory_tokens import MemoryTokens
 from tests.fakes.stores import FaultyStore
@@ -40,23 +43,23 @@ class Hub:
     ) -> None:
         self.rig = Rig(settings or Config(feed=Feed(viewers=1), open=True), store, memory)
         self.tokens = MemoryTokens(self.rig.wall)
-        self.access = Access(self.tokens, self.rig.settings, self.rig.hearing.clock.now)
         self.fanout = Fanout(Board(0), 0.1)
+        receiver = Receiver(self.rig.intents, self.rig.hearing, 8.5, pace=self.rig.settings.access.pace)
         self.routes = Routes(
-            receiver=Receiver(self.rig.intents, self.rig.hearing, 8.5, pace=self.rig.settings.access.pace),
+            receiver=receiver,
             store=self.rig.store,
             archive=self.rig.archive,
             fanout=self.fanout,
             notifier=Notifier(self.rig.store, self.fanout, self.rig.hearing, self.rig.settings.feed),
             hearing=self.rig.hearing,
-            assets=assets or Assets(),
+            measures=Measures(self.rig.hearing, self.fanout, receiver),
+            assets=assets,
             settings=self.rig.settings,
             environment=self.rig.environment,
             tokens=self.tokens,
-            access=self.access,
-            hub="hub-1",
             database="memory",
         )
+        self.access = self.routes.access
 
     async def ask(self, method: str, target: str, body: bytes = b"", **fields: str) -> Response | Upgrade:
         path, _, query = target.partition("?")
@@ -192,6 +195,25 @@ async def test_health_has_the_figures_of_what_was_committed(autojump_clock):
     assert figures.uptime_seconds == 61
 
 
+async def test_health_has_the_figures_of_all_workers_and_how_many_serve(autojump_clock):
+    hub, board = Hub(), Scoreboard(3)
+    other = Gauges(0.0)
+    other.committed(0.0, 3, 0.5)
+    other.answered(0.0, [2.0])
+    stands = Standing(serves=True, is_ready=True, uptime=90.0, queue_depth=5, queue_limit=100, viewers=7)
+    board.place(3).count(counters(other))
+    board.place(3).stand(standing(other, 0.0, stands))
+    hub.rig.hearing.place = board.place(1)
+    async with hub.rig.running():
+        await hub.rig.send("a", 1)
+        health = msgspec.json.decode((await hub.ask("GET", "/api/v1/health")).body, type=Health)
+    figures = health.figures
+    assert health.workers == 2
+    assert (figures.queue_depth, figures.queue_limit, figures.viewers, figures.uptime_seconds) == (5, 4196, 7, 90)
+    assert (figures.batch_size, figures.batch_ms) == (2, 250)
+    assert figures.telemetry_delay_p95_ms > 1000
+
+
 async def test_a_stopping_hub_takes_nothing_new_and_says_when_to_come_back(autojump_clock):
     hub = Hub()
     hub.routes.draining = True
@@ -251,9 +273,9 @@ class Socket:
         await trio.sleep(1)
         raise Gone
 
-    async def send(self, frame: bytes) -> None:
+    async def send_text(self, payload: bytes) -> None:
         await trio.lowlevel.checkpoint()
-        self.frames.append(feed.decode(frame[frame.index(b"{") :]))
+        self.frames.append(feed.decode(payload))
 
     async def close(self, code: int, reason: str) -> None:
         await trio.lowlevel.checkpoint()

@@ -1,7 +1,7 @@
 """NBD: disks behind a Network Block Device server, by our own client on blocking sockets.
 
-    address    where a server is, read off a URI
     wire       the protocol's numbers and byte layouts
+    resolve    a server's name to its addresses, within a deadline
     transport  bytes in and out, plain or TLS, each call with a deadline
     handshake  from a connected socket to an export that can be read and written
     session    requests and replies on one connection, shared by threads

@@ -11,12 +11,12 @@ from collections.abc import Iterable, Iterator
 import structlog
 
 from clientd.config import NbdSettings
+from clientd.core.address import Address
 from clientd.core.extents import Extent
 from clientd.disk.nbd import handshake, transport, wire
-from clientd.disk.nbd.address import Address
 from clientd.disk.nbd.handshake import Refused
 from clientd.disk.nbd.lane import Link, NbdLane
-from clientd.disk.nbd.session import Session
+from clientd.disk.nbd.session import Request, Session
 from clientd.disk.nbd.transport import Lost
 from clientd.errors import DiskError, reason
 
@@ -54,7 +54,30 @@ class NbdDisk:
         self._size = export.size
         if self._writable and export.can(wire.READ_ONLY):
             raise DiskError(self.path, "opening", None, "the server exports it read-only")
-        self._fresh = self._writable and self._reads_as_zeros()
+        if self._writable:
+            self._fresh = self._reads_as_zeros()
+        else:
+            self._probe()
+
+    def _probe(self) -> None:
+        """Learns how far a source's server is, by reading its first block and its last one: the quicker answer
+        counts, so that a processor that was busy for a moment is not taken for distance.
+
+        What is wrong there is the copy's to find. Raises DiskError where the connection is lost, and no other can
+        be made.
+        """
+        session, length = self._links[0].session, max(self.block, wire.SECTOR)
+        last = self.size // length * length - length
+        try:
+            asked = [
+                Request(wire.READ, at, length, memoryview(bytearray(length))) for at in {0, last} if last >= 0
+            ]
+            for each in asked:
+                session.send(each)
+            for each in asked:
+                session.wait(each)
+        except Lost:
+            self._links[0].renew()
 
     @property
     def path(self) -> str:
@@ -91,9 +114,16 @@ class NbdDisk:
 
     @property
     def request(self) -> int:
-        """As the settings have it, by what the handshake told."""
-        wanted = self._settings.named_request if self._export.named else self._settings.request
-        return min(wanted, self._export.largest)
+        """As the settings have it for the way to the server, within what the handshake told."""
+        settings, export = self._settings, self._export
+        local = bool(self._address.socket) and not export.sized
+        near = settings.local_request if local else settings.request
+        return min(settings.far_request if self.far else near, export.largest)
+
+    @property
+    def far(self) -> bool:
+        """By the latency that was seen last."""
+        return self._links[0].session.latency >= self._settings.far
 
     @property
     def network(self) -> float:
@@ -111,8 +141,14 @@ class NbdDisk:
             main = not self._main_is_used or not self._export.can(wire.CAN_MULTI_CONN)
             self._main_is_used = True
         link = self._links[0] if main else self._another_link()
+        local = bool(self._address.socket)
         return NbdLane(
-            link, self.path, writable=self._writable, most=self._settings.requests, release=self._release
+            link,
+            self.path,
+            writable=self._writable,
+            local=local,
+            settings=self._settings,
+            release=self._release,
         )
 
     def _another_link(self) -> Link:
@@ -121,6 +157,7 @@ class NbdDisk:
         except DiskError as error:
             log.warning("no further connection, sharing one", disk=self.path, reason=error.cause)
             return self._links[0]
+        link.session.latency = self._links[0].session.latency
         with self._lock:
             self._links.append(link)
         return link

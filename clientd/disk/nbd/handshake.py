@@ -3,8 +3,8 @@
 import socket
 from collections.abc import Iterator, Sequence
 
+from clientd.core.address import Address
 from clientd.disk.nbd import wire
-from clientd.disk.nbd.address import Address
 from clientd.disk.nbd.transport import Lost, Plain, Secure, Transport
 from clientd.disk.nbd.wire import Export
 from clientd.errors import printable
@@ -49,7 +49,7 @@ class _Talk:
         if magic != wire.NBDMAGIC or version != wire.IHAVEOPT or not flags & wire.FIXED_NEWSTYLE:
             raise Refused("it is no NBD server that speaks the fixed newstyle protocol")
         both = wire.FIXED_NEWSTYLE | (flags & wire.NO_ZEROES)
-        self._transport.send([wire.u32.pack(both)])
+        self._transport.send([wire.u32.pack(both)], wire.u32.size)
 
     def start_tls(self) -> None:
         for kind, _ in self._ask(wire.OPT_STARTTLS):
@@ -70,7 +70,7 @@ class _Talk:
 
     def go(self, export: str, contexts: dict[str, int], structured: bool) -> Export:
         told: Export | None = None
-        block, largest, named = 1, wire.LARGEST_PAYLOAD, False
+        block, largest, sized = 1, wire.LARGEST_PAYLOAD, False
         for kind, data in self._ask(wire.OPT_GO, wire.go(export)):
             if kind >= wire.REP_ERROR:
                 raise Refused(_refusal(kind, export, data))
@@ -81,16 +81,17 @@ class _Talk:
                 size, flags = wire.export_info.unpack_from(data, wire.u16.size)
                 told = Export(size, flags, contexts=contexts, structured=structured)
             elif info == wire.INFO_BLOCK_SIZE and len(data) == wire.u16.size + wire.block_sizes.size:
-                named = True
                 block, _, largest = wire.block_sizes.unpack_from(data, wire.u16.size)
+                sized = True
         if told is None or told.size > 2**63 - 1 or block < 1 or block & (block - 1):
             raise Refused(f"it tells nothing that makes sense of the export '{printable(export)}'")
         largest = max(min(largest, wire.LARGEST_PAYLOAD) // block * block, block)
-        return Export(told.size, told.flags, block, largest, contexts, structured, named)
+        return Export(told.size, told.flags, block, largest, sized, contexts, structured)
 
     def _ask(self, option: int, data: bytes = b"") -> Iterator[tuple[int, bytes]]:
         """Asks for an option and yields (type, data) of each reply, the last one being ACK or an error."""
-        self._transport.send([wire.option_head.pack(wire.IHAVEOPT, option, len(data)), data])
+        head = wire.option_head.pack(wire.IHAVEOPT, option, len(data))
+        self._transport.send([head, data], len(head) + len(data))
         for _ in range(_MOST_REPLIES):
             magic, about, kind, length = wire.option_reply_head.unpack(self._receive(wire.option_reply_head.size))
             if magic != wire.OPTION_REPLY or about != option or length > _LARGEST_REPLY:
@@ -103,7 +104,7 @@ class _Talk:
     def _receive(self, count: int) -> bytes:
         buffer = bytearray(count)
         if count:
-            self._transport.receive([memoryview(buffer)])
+            self._transport.receive([memoryview(buffer)], count)
         return bytes(buffer)
 
 

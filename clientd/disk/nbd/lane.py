@@ -1,25 +1,27 @@
-"""Lane: one worker's way to an NBD export, with as many requests under way as its latency is worth.
+"""Lane: one worker's way to an NBD export, with as much under way as its latency is worth.
 
-Two where the server answers at once: it works at one while the worker moves the other; more only push the data out
-of the caches. Where it is far, the depth follows from Little's law: while a request of `latency` seconds is under
-way, the worker could serve `latency / work` others, where `work` are the seconds that it needs for one itself.
+Two or three requests where the server answers at once, more only if they are small: it works at one while the
+worker moves the other, and more data is only pushed out of the caches. Where it is far, Little's law tells: while
+a request takes `latency` seconds, the worker could move `latency * rate` bytes of others.
 """
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Self
 
+from clientd.config import NbdSettings
 from clientd.disk.nbd import wire
 from clientd.disk.nbd.session import Request, Session
 from clientd.disk.nbd.transport import Lost
 from clientd.disk.protocol import Pending
+from clientd.disk.several import Several
 from clientd.errors import LASTING, DiskError
 
-_NEAR = 2
-"""Requests under way at a server that answers at once."""
-_FAR = 0.003
-"""Seconds of latency from which on more are worth it: a disk's or a network's, which no busy processor makes."""
-_WORK = 0.001
-"""Seconds that a worker needs itself for a chunk of the usual size, roughly: to receive, look at and send it."""
+_NEAR_BYTES = 1024 * 1024
+"""Bytes up to which the requests at a server that answers at once may be more."""
+_RATE = 1.5e9
+"""Bytes a second that a worker moves at most, roughly: it receives, looks at and sends them. With two thirds of it
+two workers wait for a server that is 5 ms away; with twice as much, more is read than anybody works at yet."""
 _ZEROS = memoryview(bytes(1024 * 1024))
 _NO_ZEROING = frozenset({22, 95})
 """EINVAL, ENOTSUP: a server that advertises zeroing and then does not know it."""
@@ -51,39 +53,50 @@ class NbdLane:
     """Requests to the export. One larger than the server takes becomes several."""
 
     def __init__(
-        self, link: Link, path: str, *, writable: bool, most: int, release: Callable[[Link], None]
+        self,
+        link: Link,
+        path: str,
+        *,
+        writable: bool,
+        local: bool,
+        settings: NbdSettings,
+        release: Callable[[Link], None],
     ) -> None:
-        """`release` is called with the link when the lane is closed."""
+        """`local` says that it is a unix socket. `release` is called with the link when the lane is closed."""
         self._link = link
         self._release = release
         self._path = path
         self._writable = writable
-        self._most = most
+        self._far = settings.far
+        self._near = settings.local_requests if local else settings.near_requests
+        self._most, self._window = settings.requests, settings.window
         self._zeroing = True
 
-    @property
-    def depth(self) -> int:
-        """2 where the server answers at once, up to the settings' `requests` where it does not."""
-        latency = self._link.session.latency
-        return min(_NEAR if latency < _FAR else 1 + int(latency / _WORK), self._most)
+    def room(self, requests: int, size: int) -> bool:
+        """By the latency that was seen last, and within the settings. A server that has answered nothing yet may
+        be far: to wait for its first answer before more is sent would cost a whole latency."""
+        if requests < self._near:
+            return True
+        latency = self._link.session.latency or self._far
+        if latency < self._far:
+            return size < _NEAR_BYTES and requests < self._most
+        return requests < self._most and size < min(latency * _RATE, self._window)
 
     def read(self, offset: int, view: memoryview) -> Pending:
         """By READ."""
         return self._begin(wire.READ, offset, view)
 
     def write(self, offset: int, view: memoryview) -> Pending:
-        """By WRITE, with FUA where the server cannot flush."""
+        """By WRITE."""
         return self._begin(wire.WRITE, offset, view)
 
     def zero(self, offset: int, length: int) -> Pending:
         """By WRITE_ZEROES, which lets the server make a hole; by writing zeros where it cannot."""
         if not (self._zeroing and self._link.session.export.can(wire.SEND_WRITE_ZEROES)):
             return self.write_zeros(offset, length)
-        zeroing = _Zeroing(
+        return _Zeroing(
             wire.WRITE_ZEROES, offset, length, session=self._link.session, path=self._path, lane=self
-        )
-        zeroing.send()
-        return zeroing
+        ).begin()
 
     def restore(self) -> None:
         """Connects anew to a source. A target that was lost may have lost what it had: only `Disk.renew` helps."""
@@ -107,31 +120,11 @@ class NbdLane:
     def _begin(self, kind: int, offset: int, view: memoryview) -> Pending:
         """One request, or several where the server takes no larger ones. Raises DiskError."""
         session = self._link.session
-        export, length = session.export, len(view)
-        if length > export.largest:
-            starts = range(0, length, export.largest)
-            return Several([self._begin(kind, offset + at, view[at : at + export.largest]) for at in starts])
-        asked = _Asked(kind, offset, length, view, session=session, path=self._path)
-        asked.send(export.write_flags if kind == wire.WRITE else 0)
-        return asked
-
-
-class Several:
-    """Requests that count as one."""
-
-    def __init__(self, pendings: Sequence[Pending]) -> None:
-        self._pendings = pendings
-
-    def wait(self) -> None:
-        """For all of them, whatever happens. Raises the first DiskError."""
-        first: DiskError | None = None
-        for pending in self._pendings:
-            try:
-                pending.wait()
-            except DiskError as error:
-                first = first or error
-        if first is not None:
-            raise first
+        length, largest = len(view), session.export.largest
+        if length > largest:
+            starts = range(0, length, largest)
+            return Several([self._begin(kind, offset + at, view[at : at + largest]) for at in starts])
+        return _Asked(kind, offset, length, view, session=session, path=self._path).begin()
 
 
 class _Asked(Request, kw_only=True, eq=False):
@@ -140,12 +133,13 @@ class _Asked(Request, kw_only=True, eq=False):
     session: Session
     path: str
 
-    def send(self, flags: int = 0) -> None:
-        """Raises DiskError."""
+    def begin(self) -> Self:
+        """Sends it. Raises DiskError."""
         try:
-            self.session.send(self, flags)
+            self.session.send(self)
         except Lost as error:
             raise self._failed(str(error), passing=True) from None
+        return self
 
     def wait(self) -> None:
         """As a Pending. Zeros that the server turns out not to know are left to the caller to look at."""
@@ -153,9 +147,8 @@ class _Asked(Request, kw_only=True, eq=False):
             self.session.wait(self)
         except Lost as error:
             raise self._failed(str(error), passing=True) from None
-        number = self.error
-        if number and not (self.kind == wire.WRITE_ZEROES and number in _NO_ZEROING):
-            raise self._failed(self.cause, passing=number not in LASTING)
+        if self.error and not (self.kind == wire.WRITE_ZEROES and self.error in _NO_ZEROING):
+            raise self._failed(self.cause, passing=self.error not in LASTING)
 
     def _failed(self, cause: str, *, passing: bool) -> DiskError:
         return DiskError(self.path, _DOING[self.kind], self.offset, cause, passing=passing)

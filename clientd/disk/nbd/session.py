@@ -10,7 +10,7 @@ own request is done; then another one leads. Payload goes from the socket straig
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import msgspec
@@ -23,12 +23,20 @@ from clientd.errors import printable, reason
 
 _LONGEST_CHUNK = 16 * 1024 * 1024
 """Bytes of a chunk that is no data: lists of extents and words about errors."""
-_FORGETTING = 1.1
-"""By how much the least latency seen grows with each request, so that a link that became slow is seen as such."""
-_LEAST_LATENCY = 1e-6
+_FORGETTING = 1.001
+"""By how much the least latency seen grows with each request, so that a link that became slow is seen as such; no
+more, or the waiting that we ourselves cause would be taken for distance."""
 _LONGEST_WAIT = 10
 """Patiences from a request to its reply while the server answers others."""
-_pack, _unpack = wire.request_head.pack, wire.reply_head.unpack
+_pack, _unpack, _unpack_data = wire.request_head.pack, wire.reply_head.unpack, wire.chunk_data.unpack
+_REQUEST, _REPLY, _CHUNK = wire.request_head.size, wire.reply_head.size, wire.chunk_data.size
+_OFFSET = _CHUNK - wire.chunk_length.size
+"""Bytes that stand before the data in a chunk's length."""
+_MAGIC, _SIMPLE = wire.REQUEST_MAGIC, wire.SIMPLE_REPLY
+_READ, _WRITE = wire.READ, wire.WRITE
+_NOTHING = memoryview(b"")
+_WHOLE = wire.REPLY_DONE << 16 | wire.REPLY_OFFSET_DATA
+"""Flags and type of a structured reply's only or last chunk, with data."""
 
 
 class Request(msgspec.Struct, eq=False):
@@ -41,8 +49,7 @@ class Request(msgspec.Struct, eq=False):
     kind: int
     offset: int = 0
     length: int = 0
-    view: memoryview | None = None
-    cookie: int = 0
+    view: memoryview = _NOTHING
     received: int = 0
     sent: float = 0.0
     done: bool = False
@@ -72,69 +79,81 @@ class Session:
         self.lost: str | None = None
         self._transport = transport
         self._sending = threading.Lock()
-        self._state = threading.Lock()
-        self._change = threading.Condition(self._state)
+        self._leading = threading.Lock()
+        self._change = threading.Condition()
         self._sleepers = 0
-        self._receiving = False
         self._waiting: dict[int, Request] = {}
         self._cookies = 0
-        self._head = memoryview(bytearray(wire.reply_head.size))
-        self._chunk = memoryview(bytearray(wire.chunk_data.size))
-        self._data_chunk = wire.chunk_data.size - wire.chunk_length.size
+        changing = (_WRITE, wire.WRITE_ZEROES)
+        self._flags = [export.write_flags if kind in changing else 0 for kind in range(wire.BLOCK_STATUS + 1)]
+        self._structured = wire.STRUCTURED_REPLY if export.structured else None
+        self._head = memoryview(bytearray(_REPLY))
+        self._chunk = memoryview(bytearray(_CHUNK))
 
-    def send(self, request: Request, flags: int = 0) -> None:
-        """Sends it. What it needs of the caller stays as it is until it has been waited for. Raises Lost."""
+    def send(self, request: Request) -> None:
+        """Sends it. A view that is read into is left alone until it has been waited for. Raises Lost."""
         with self._sending:
             if self.lost is not None:
                 raise Lost(self.lost)
-            self._cookies = request.cookie = cookie = self._cookies + 1
+            self._cookies = cookie = self._cookies + 1
             self._waiting[cookie] = request
-            kind = request.kind
-            head = _pack(wire.REQUEST_MAGIC, flags, kind, cookie, request.offset, request.length)
-            began = monotonic()
+            kind, length = request.kind, request.length
+            head = _pack(_MAGIC, self._flags[kind], kind, cookie, request.offset, length)
+            request.sent = began = monotonic()
             try:
-                self._transport.send((head, request.view) if kind == wire.WRITE and request.view else (head,))
+                if kind == _WRITE:
+                    self._transport.send((head, request.view), _REQUEST + length)
+                    request.sent = sent = monotonic()
+                    self.network += sent - began
+                else:
+                    self._transport.send((head,), _REQUEST)
             except Lost as error:
                 self._lose(str(error))
                 raise
-            request.sent = monotonic()
-            self.network += request.sent - began
 
-    def ask(self, kind: int, offset: int = 0, length: int = 0) -> Request:
-        """Sends a request without data and waits for it. Raises Lost."""
-        request = Request(kind, offset, length)
+    def ask(self, kind: int, offset: int = 0, length: int = 0, view: memoryview = _NOTHING) -> Request:
+        """Sends a request and waits for it. Raises Lost."""
+        request = Request(kind, offset, length, view)
         self.send(request)
         self.wait(request)
         return request
 
     def wait(self, request: Request) -> None:
         """Returns when the request is done, receiving meanwhile. Raises Lost."""
-        with self._state:
-            if self._receiving:
-                self._sleep(lambda: not self._receiving or request.done)
-            if request.done:
-                return
-            if self.lost is not None:
-                raise Lost(self.lost)
-            self._receiving = True
-        try:
-            while not self._receive_one(request):
-                if monotonic() - request.sent > self._longest_wait:
-                    raise Lost(f"the server has left a request unanswered for {self._longest_wait:g} s")
-        except Lost as error:
-            self._lose(str(error))
-            raise
-        finally:
-            with self._state:
-                self._receiving = False
-                if self._sleepers:
-                    self._change.notify_all()
+        while not request.done:
+            if self._leading.acquire(blocking=False):
+                try:
+                    self._lead(request)
+                except Lost as error:
+                    self._lose(str(error))
+                    raise
+                finally:
+                    self._leading.release()
+                    if self._sleepers:
+                        self._wake()
+            else:
+                self._sleep(request)
 
-    def _sleep(self, until: Callable[[], bool]) -> None:
-        """With `_state` held. It is counted before it looks, so whoever changes something later wakes it."""
-        self._sleepers += 1
-        self._change.wait_for(until)
-        self._sleepers -= 1
+    def _lead(self, request: Request) -> None:
+        """Receives until the request is done."""
+        if self.lost is not None:
+            raise Lost(self.lost)
+        self._receive_one()
+        while not request.done:
+            if monotonic() - request.sent > self._longest_wait:
+                raise Lost(f"the server has left a request unanswered for {self._longest_wait:g} s")
+            self._receive_one()
+
+    def _sleep(self, request: Request) -> None:
+        """Until it is done, or nobody leads. A sleeper is counted before it looks, so no change escapes it."""
+        with self._change:
+            self._sleepers += 1
+            self._change.wait_for(lambda: request.done or not self._leading.locked())
+            self._sleepers -= 1
+
+    def _wake(self) -> None:
+        with self._change:
+            self._change.notify_all()
 
     @property
     def _longest_wait(self) -> float:
@@ -152,86 +171,80 @@ class Session:
 
     def close(self) -> None:
         """Closes the connection, with a goodbye where nothing is under way. Calls under way end with Lost."""
-        with self._state:
-            idle = not self._waiting and self.lost is None
-        if idle:
+        if not self._waiting and self.lost is None:
             try:
-                disconnect = wire.request_head.pack(wire.REQUEST_MAGIC, 0, wire.DISC, 0, 0, 0)
+                disconnect = _pack(_MAGIC, 0, wire.DISC, 0, 0, 0)
                 with self._sending:
-                    self._transport.send([disconnect])
+                    self._transport.send([disconnect], _REQUEST)
             except Lost:
                 pass
         self._lose("the connection was closed")
-        with self._sending, self._state:
-            self._sleep(lambda: not self._receiving)
+        with self._sending, self._leading:
             self._transport.close()
 
     def _lose(self, why: str) -> None:
-        with self._state:
+        """Whoever leads fails soon, and so does all that is not done."""
+        with self._change:
             if self.lost is None:
                 self.lost = why
                 self._transport.abort()
-            self._waiting.clear()
-            self._change.notify_all()
 
-    def _receive_one(self, wanted: Request) -> bool:
-        """Takes one reply, or one chunk of one; returns whether `wanted` is done. Raises Lost."""
-        self._transport.receive((self._head,))
-        magic, middle, cookie = _unpack(self._head)
-        arrived = monotonic()
+    def _receive_one(self) -> None:
+        """Takes one reply, or one chunk of one. Raises Lost."""
+        head = self._head
+        self._transport.receive((head,), _REPLY)
+        magic, middle, cookie = _unpack(head)
         request = self._waiting.get(cookie)
         if request is None:
             raise Lost("the server answered a request that was never sent")
-        if request.kind <= wire.WRITE and not request.received:  # others tell nothing of how long data takes
-            latency = arrived - request.sent
-            if latency > self.latency > 0:
-                latency = min(latency, max(self.latency, _LEAST_LATENCY) * _FORGETTING)
-            self.latency = latency
-        if magic == wire.STRUCTURED_REPLY and self.export.structured:
-            done = bool(middle >> 16 & wire.REPLY_DONE)
-            self._receive_chunk(request, middle & 0xFFFF, last=done)
-        elif magic == wire.SIMPLE_REPLY:
-            done = True
+        kind, came = request.kind, monotonic()
+        if kind <= _WRITE and not request.received:  # others tell nothing of how long data takes
+            known, latency = self.latency, came - request.sent
+            self.latency = latency if latency < known or not known else known * _FORGETTING
+        if magic == self._structured:
+            if middle == _WHOLE and kind == _READ and not request.received:
+                self._receive_whole(request, came)
+            else:
+                self._receive_chunk(request, middle & 0xFFFF)
+                if not middle >> 16 & wire.REPLY_DONE:
+                    return
+                if kind == _READ and request.received != request.length and not request.error:
+                    raise Lost("the server called a read done of which data is missing")
+        elif magic == _SIMPLE:
             if middle:
                 request.error = wire.errno_of(middle)
-            elif request.kind == wire.READ:
+            elif kind == _READ:
                 self._fill(request, request.offset, request.length)
         else:
             raise Lost("the server sent what is no reply")
-        self.network += monotonic() - arrived
-        if done:
-            if request.kind == wire.READ and request.received != request.length and not request.error:
-                raise Lost("the server called a read done of which data is missing")
-            self._waiting.pop(cookie, None)
-            request.done = True
-            if request is not wanted and self._sleepers:
-                with self._state:
-                    self._change.notify_all()
-        return wanted.done
+        del self._waiting[cookie]
+        request.done = True
+        if self._sleepers:
+            self._wake()
 
-    def _receive_chunk(self, request: Request, kind: int, *, last: bool) -> None:
-        if kind == wire.REPLY_OFFSET_DATA and last and request.kind == wire.READ and not request.received:
-            # one chunk with all of it: its length is known, so head and data come by one call
-            self._transport.receive((self._chunk, request.view) if request.view else (self._chunk,))
-            length, offset = wire.chunk_data.unpack(self._chunk)
-            if (length, offset) != (self._data_chunk + request.length, request.offset):
-                raise Lost("the server sent other data than was asked for")
-            request.received = request.length
-            return
+    def _receive_whole(self, request: Request, began: float) -> None:
+        """One chunk with all of a read: its length is known, so the chunk's head and the data come by one call."""
+        chunk, length = self._chunk, request.length
+        self._transport.receive((chunk, request.view), _CHUNK + length)
+        self.network += monotonic() - began
+        if _unpack_data(chunk) != (_OFFSET + length, request.offset):
+            raise Lost("the server sent other data than was asked for")
+
+    def _receive_chunk(self, request: Request, kind: int) -> None:
         with self._chunk[: wire.chunk_length.size] as head:
-            self._transport.receive([head])
+            self._transport.receive((head,), wire.chunk_length.size)
             (length,) = wire.chunk_length.unpack(head)
-        if kind == wire.REPLY_OFFSET_DATA and length > self._data_chunk:
-            with self._chunk[: self._data_chunk] as head:
-                self._transport.receive([head])
+        if kind == wire.REPLY_OFFSET_DATA and length > _OFFSET:
+            with self._chunk[:_OFFSET] as head:
+                self._transport.receive((head,), _OFFSET)
                 offset = int.from_bytes(head, "big")
-            self._fill(request, offset, length - self._data_chunk)
+            self._fill(request, offset, length - _OFFSET)
             return
         if length > _LONGEST_CHUNK:
             raise Lost("the server sent a chunk that is too long")
         data = bytearray(length)
         if length:
-            self._transport.receive([memoryview(data)])
+            self._transport.receive((memoryview(data),), length)
         self._take(request, kind, bytes(data))
 
     def _take(self, request: Request, kind: int, data: bytes) -> None:
@@ -253,12 +266,14 @@ class Session:
             raise Lost(f"the server sent a chunk of type {kind} that makes no sense here")
 
     def _fill(self, request: Request, offset: int, length: int) -> None:
+        began = monotonic()
         with self._part(request, offset, length) as part:
-            self._transport.receive([part])
+            self._transport.receive((part,), length)
+        self.network += monotonic() - began
         request.received += length
 
     def _part(self, request: Request, offset: int, length: int) -> memoryview:
         start = offset - request.offset
-        if request.kind != wire.READ or request.view is None or start < 0 or start + length > request.length:
+        if request.kind != _READ or start < 0 or start + length > request.length:
             raise Lost("the server sent other data than was asked for")
         return request.view[start : start + length]

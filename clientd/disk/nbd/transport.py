@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from clientd.disk.nbd.address import Address, Tls
+from clientd.core.address import Address, Tls
+from clientd.disk.nbd.resolve import resolve
 from clientd.disk.pace import monotonic
 from clientd.errors import reason
 
@@ -23,6 +24,8 @@ Bytes = bytes | bytearray | memoryview
 
 _TIMEVAL = struct.Struct("ll")
 _WAITALL = socket.MSG_WAITALL
+_LEAST = 0.5
+"""Seconds for connecting where resolving took nearly all of the time."""
 _MESSAGE = 10
 """Patiences that one message may take in all where bytes do come, but slowly."""
 _SOCKET_BUFFER = 4 * 1024 * 1024
@@ -36,16 +39,17 @@ class Lost(Exception):
 class Transport(Protocol):
     """One thread may send while another one receives. Each call raises Lost.
 
+    `size` are the bytes of all buffers or views together: who calls knows them, and so none are counted.
     `patience` is how many seconds may pass without a byte moving.
     """
 
     patience: float
 
-    def send(self, buffers: Sequence[Bytes]) -> None:
+    def send(self, buffers: Sequence[Bytes], size: int) -> None:
         """All of them, in order."""
         ...
 
-    def receive(self, views: Sequence[memoryview]) -> None:
+    def receive(self, views: Sequence[memoryview], size: int) -> None:
         """Fills all of them, in order."""
         ...
 
@@ -59,7 +63,7 @@ class Transport(Protocol):
 
 
 def connect(address: Address, patience: float) -> socket.socket:
-    """A socket connected to the server, with `patience` seconds for each call on it. Raises OSError."""
+    """A socket connected to the server, within `patience` seconds, resolving included. Raises OSError."""
     if address.socket:
         made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -71,10 +75,27 @@ def connect(address: Address, patience: float) -> socket.socket:
             made.close()
             raise
         return made
-    made = socket.create_connection((address.host, address.port), patience)
+    made = _connect(address.host, address.port, patience)
     made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     return made
+
+
+def _connect(host: str, port: int, patience: float) -> socket.socket:
+    """To the first of the host's addresses that takes it, each having its share of the time that is left."""
+    until = monotonic() + patience
+    found = resolve(host, port, patience)
+    failed: OSError | None = None
+    for left, (family, kind, number, _, place) in zip(range(len(found), 0, -1), found, strict=True):
+        made = socket.socket(family, kind, number)
+        try:
+            made.settimeout(max(until - monotonic(), _LEAST) / left)
+            made.connect(place)
+            return made
+        except OSError as error:
+            made.close()
+            failed = error
+    raise failed or OSError(f"the name '{host}' has no address")
 
 
 class Plain:
@@ -98,22 +119,22 @@ class Plain:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
 
-    def send(self, buffers: Sequence[Bytes]) -> None:
-        """By one sendmsg, where the kernel takes it all."""
+    def send(self, buffers: Sequence[Bytes], size: int) -> None:
+        """By one call, where the kernel takes it all."""
         try:
             count = self.socket.sendmsg(buffers)
         except OSError as error:
             raise _lost(error, self._patience) from None
-        if count != sum(map(len, buffers)):
+        if count != size:
             _move(_behind(buffers, count), self.socket.sendmsg, self._patience)
 
-    def receive(self, views: Sequence[memoryview]) -> None:
-        """By one recvmsg, where all of it comes in time."""
+    def receive(self, views: Sequence[memoryview], size: int) -> None:
+        """By one call, where all of it comes in time."""
         try:
             count = self.socket.recvmsg_into(views, 0, _WAITALL)[0]
         except OSError as error:
             raise _lost(error, self._patience) from None
-        if count != sum(map(len, views)):
+        if count != size:
             _move(_behind(views, count), self._receive, self._patience)
 
     def _receive(self, views: Sequence[Bytes]) -> int:
@@ -148,12 +169,12 @@ class Secure:
         self.patience = patience
         self._lock = threading.Lock()
 
-    def send(self, buffers: Sequence[Bytes]) -> None:
+    def send(self, buffers: Sequence[Bytes], size: int) -> None:
         """One record after the other."""
         for each in filter(len, buffers):
             _move([each], lambda views: self._now(self.socket.send, views[0]), self.patience)
 
-    def receive(self, views: Sequence[memoryview]) -> None:
+    def receive(self, views: Sequence[memoryview], size: int) -> None:
         """One record after the other."""
         for view in views:
             _move([view], lambda views: self._receive(views[0]), self.patience)

@@ -35,6 +35,9 @@ STATE_ZERO = 2
 STATE_DIRTY = 1
 """Of `qemu:dirty-bitmap:...`: the extent has changed."""
 
+SECTOR = 512
+"""Bytes that every server reads at once, unless its smallest unit is larger."""
+
 LARGEST_PAYLOAD = 32 * 1024 * 1024
 """What a server must take where it names no maximum, and qemu's own."""
 
@@ -67,17 +70,17 @@ _ERRORS: dict[int, int] = {
 class Export(msgspec.Struct, frozen=True):
     """What the handshake tells. `contexts` are metadata contexts by name, each with its id.
 
-    `block` is the smallest unit of a request in bytes, `largest` the most payload of one; `named` says that the
-    server named them itself.
+    `block` is the smallest unit of a request in bytes, `largest` the most payload of one; `sized` says that the
+    server named them.
     """
 
     size: int
     flags: int
     block: int = 1
     largest: int = LARGEST_PAYLOAD
+    sized: bool = False
     contexts: dict[str, int] = {}
     structured: bool = True
-    named: bool = False
 
     def can(self, flag: int) -> bool:
         """It was advertised."""
@@ -85,7 +88,7 @@ class Export(msgspec.Struct, frozen=True):
 
     @property
     def write_flags(self) -> int:
-        """FUA where the server cannot flush."""
+        """Of what changes the disk: FUA where the server cannot flush."""
         return FLAG_FUA if self.flags & SEND_FUA and not self.flags & SEND_FLUSH else 0
 
 

@@ -4,6 +4,7 @@ import itertools
 
 import pytest
 import trio
+from structlog.testing import capture_logs
 
 from clientd.actors import aggregator
 from clientd.config import TelemetrySettings
@@ -159,9 +160,13 @@ async def test_counters_that_fall_are_not_believed(listening, autojump_clock):
 
 async def test_a_failure_is_an_event_with_its_sentence(listening, mock_clock):
     async def middle():
+        listening.count = Count(examined=900, copied=800, durable=500)
         await listening.tell(DiskPlanned(0, 1000), DiskStarted(0), DiskFailed(0, "reading x failed"), JobEnded())
 
-    await through(listening, middle)
+    with capture_logs() as logs:
+        await through(listening, middle)
+    [failed] = [line for line in logs if line["event"] == "disk failed"]
+    assert [failed[name] for name in ("examined", "copied", "durable")] == [900, 800, 500]
     last = listening.events()[-1].body
     assert (last.status, last.error) == ("failed", "disk 0: reading x failed")
     assert listening.final.job.status == "failed"

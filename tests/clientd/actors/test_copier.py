@@ -7,6 +7,7 @@ import msgspec
 import pytest
 import trio
 
+from clientd.actors import copier
 from clientd.actors.copier import Copier
 from clientd.config import CopySettings
 from clientd.core import plan
@@ -16,7 +17,7 @@ from clientd.disk import resume
 from clientd.disk.memory import MemoryDisk
 from clientd.disk.pace import Pace
 from clientd.disk.tally import DiskTally
-from clientd.errors import DiskError
+from clientd.errors import Difference, DiskError, SpoolUnavailable
 from tests.fakes import disks as pictures
 from tests.fakes.disks import FaultyDisk
 
@@ -36,6 +37,8 @@ class Copy:
         self.verified = more.get("verified", False)
         self.checkpoint = more.get("checkpoint")
         self.saved = []
+        self.revoked = []
+        self.revoke = self.revoked.append
         self.limiter = trio.CapacityLimiter(8)
         self.send, self.receive = trio.open_memory_channel(5)
 
@@ -47,6 +50,7 @@ class Copy:
             self.tally,
             checkpoint=self.checkpoint or resume.start("source", self.target, self.plan.size),
             save=self.saved.append,
+            revoke=self.revoke,
             verified=self.verified,
             settings=self.settings,
             pace=Pace(self.rate),
@@ -168,7 +172,8 @@ async def test_cancellation_lets_each_worker_finish_its_chunk_and_no_more():
     assert copy.events == [DiskStarted(0)]
 
 
-async def test_cancellation_does_not_wait_for_a_flush():
+async def test_cancellation_does_not_wait_for_a_flush_that_takes_long(monkeypatch):
+    monkeypatch.setattr(copier, "_LAST_CHECKPOINT", 0.1)
     entered, leave = threading.Event(), threading.Event()
 
     class SlowFlush(MemoryDisk):
@@ -182,6 +187,30 @@ async def test_cancellation_does_not_wait_for_a_flush():
         await trio.to_thread.run_sync(entered.wait)
         nursery.cancel_scope.cancel()
     leave.set()
+    assert copy.events == [DiskStarted(0), DiskWritten(0)]
+    assert not copy.saved
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_copy_that_is_stopped_in_its_last_flush_is_known_to_be_whole_where_that_comes_to_its_end(fails):
+    entered, leave = threading.Event(), threading.Event()
+
+    class SlowFlush(MemoryDisk):
+        def flush(self):
+            entered.set()
+            assert leave.wait(10)
+            if fails:
+                raise DiskError("slow", "flushing", None, "EIO")
+
+    copy = Copy("A", target=SlowFlush(bytes(pictures.BLOCK), "slow", fresh=True), verified=True)
+    with trio.CancelScope() as scope:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(copy.run)
+            await trio.to_thread.run_sync(entered.wait)
+            scope.cancel()
+            leave.set()
+    assert scope.cancelled_caught
+    assert [each.mark for each in copy.saved] == ([] if fails else [copy.plan.size])
     assert copy.events == [DiskStarted(0), DiskWritten(0)]
 
 
@@ -279,4 +308,93 @@ async def test_what_should_be_zeros_and_is_not_is_found_by_verifying():
 
     copy = Copy("AB--", target=Rotting(bytes(4 * pictures.BLOCK), "target", fresh=True), verified=True)
     with pytest.raises(DiskError, match=f"verifying target at offset {2 * pictures.BLOCK + 5} failed"):
+        await copy.run()
+
+
+async def test_a_difference_drops_the_checkpoint_before_the_copy_fails(said):
+    class Rotting(MemoryDisk):
+        def forget(self):
+            self.content[pictures.BLOCK + 7] ^= 1
+
+    copy = Copy("ABCD", target=Rotting(bytes(4 * pictures.BLOCK), "target", fresh=True), verified=True)
+    with pytest.raises(DiskError, match="the next attempt copies this disk from the start"):
+        await copy.run()
+    assert copy.saved[-1].mark == copy.plan.size
+    assert [each.mark for each in copy.revoked] == [0]
+    assert "the copy differs from the source, its checkpoint is dropped" in [line["event"] for line in said]
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_a_checkpoint_that_cannot_be_dropped_is_in_the_error_with_what_to_do(said, monkeypatch, hangs):
+    monkeypatch.setattr(copier, "_REVOKING", 0.2 if hangs else 20)
+
+    class Rotting(MemoryDisk):
+        def forget(self):
+            self.content[7] ^= 1
+
+    release = threading.Event()
+
+    def revoke(checkpoint):
+        if hangs:
+            release.wait(20)
+        raise SpoolUnavailable("/state/checkpoints.db: EROFS (Read-only file system)")
+
+    copy = Copy("AB", target=Rotting(bytes(2 * pictures.BLOCK), "target", fresh=True), verified=True)
+    copy.revoke = revoke
+    with pytest.raises(Difference, match="verifying target at offset 7 failed: it holds 0x") as caught:
+        await copy.run()
+    release.set()
+    trouble = "no answer within 0.2 s" if hangs else "/state/checkpoints.db: EROFS (Read-only file system)"
+    assert str(caught.value).endswith(
+        f"; its checkpoint cannot be dropped ({trouble}): remove checkpoints.db before the next attempt"
+    )
+    assert "the checkpoint of a copy that differs cannot be dropped" in [line["event"] for line in said]
+
+
+async def test_a_target_that_cannot_be_read_while_it_is_verified_keeps_its_checkpoint():
+    class Closing(FaultyDisk):
+        def forget(self):
+            self.fail("lane", OSError(errno.EACCES, "no"), SETTINGS.workers)
+
+    copy = Copy("ABCD", target=Closing(MemoryDisk(bytes(4 * pictures.BLOCK), "target")), verified=True)
+    with pytest.raises(DiskError, match="EACCES"):
+        await copy.run()
+    assert copy.saved[-1].mark == copy.plan.size
+
+
+@pytest.mark.parametrize("slow", ["A", "-"])
+async def test_of_several_differences_the_first_one_is_named_whichever_is_found_first(slow):
+    found = threading.Event()
+
+    class Rotting(MemoryDisk):
+        """The first chunk's bytes come when the worker of the second one has ended."""
+
+        forgotten = False
+
+        def forget(self):
+            self.write(9, memoryview(b"y"))
+            for at in range(1, 8):
+                self.write(at * pictures.BLOCK, memoryview(b"x"))
+            self.forgotten = True
+
+        def read_into(self, offset, view):
+            if self.forgotten and not offset:
+                assert found.wait(10)
+            super().read_into(offset, view)
+
+        def lane(self):
+            lane = super().lane()
+            close = lane.close
+
+            def end():
+                close()
+                if self.forgotten:
+                    found.set()
+
+            lane.close = end
+            return lane
+
+    target = Rotting(bytes(8 * pictures.BLOCK), "target", fresh=True)
+    copy = Copy(slow + "BCDEFGH", target=target, verified=True)
+    with pytest.raises(DiskError, match="verifying target at offset 9 failed: it holds 0x79"):
         await copy.run()

@@ -208,7 +208,7 @@ async def test_short_holes_are_read_and_counted():
     running = Running(1)
     await running.run()
     size = running.disks.disks["s0"].size
-    assert (await running.events())[0] == DiskPlanned(0, size, "virtual")
+    assert (await running.events())[0] == DiskPlanned(0, size, "virtual", size)
     assert running.tallies[0].read().copied == size
 
 

@@ -1,9 +1,12 @@
 """Options: every word of the command line is understood, or refused in a sentence."""
 
+import json
+
 import pytest
 
 from clientd import __main__ as command
 from clientd.cli import options, parser
+from clientd.core.order import Order
 from clientd.errors import UsageError
 
 
@@ -146,6 +149,14 @@ def test_the_command_says_its_version_and_its_help(capsys):
         (["--job-id", "x", "--disk", "a=a"], "the target 'a' is the source 'a' itself"),
         (["--job-id", "x", "--disk", "a=b", "--disk", "c=b"], "the target 'b' is named twice"),
         (["--job-id", "x", "--job-id", "y", "--disk", "a=b"], "several job ids"),
+        (
+            ["--job-id", "x", "--disk", "nbd://=b"],
+            "the NBD address 'nbd://' names no host: write nbd://HOST/EXPORT",
+        ),
+        (["--job-id", "x", "--disk", "a=nbd://h/x?y=z"], "has an unknown parameter 'y': leave it out"),
+        (["--job-id", "x", "--disk", "a=b", "--disk", "c=nbd://h:99999"], "has no possible port"),
+        (["--job-id", "x", "--disk", "nbd+tcp://h/x=b"], "begins with nbd+tcp://, which is none of"),
+        (["--job-id", "x", "--source-command", "nbdkit null", "--target", "nbd:///x"], "names no host"),
         (["--job-id", "x", "--disk", "a=b", "--hub", "nowhere"], "the hub's address 'nowhere'"),
         (["--job-id", "x", "--disk", "a=b", "--token-file", "missing"], "the token file 'missing'"),
     ],
@@ -165,6 +176,18 @@ def test_a_wrong_order_exits_2_with_a_sentence_and_touches_nothing(
     assert (tmp_path / "a").read_bytes() == b"x" * 5000
 
 
+@pytest.mark.parametrize("name", ["run", "submit"])
+def test_a_job_file_with_a_wrong_address_is_refused_whole_with_its_place(name, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a").write_bytes(b"x" * 5000)
+    disks = [{"source": "a", "target": "b"}, {"source": "nbd://", "target": "c"}]
+    (tmp_path / "job.json").write_text(json.dumps({"job_id": "backup-x", "disk": disks}))
+    assert command.main([name, "job.json"]) == 2
+    said = capsys.readouterr()
+    assert "the job file 'job.json' is wrong: disk[1].source: the NBD address 'nbd://' names no host" in said.err
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "job.json"]
+
+
 def test_an_interrupt_before_the_work_exits_130(monkeypatch):
     def interrupted():
         raise KeyboardInterrupt
@@ -174,10 +197,15 @@ def test_an_interrupt_before_the_work_exits_130(monkeypatch):
 
 
 def test_the_legacy_endpoint_is_told_where_its_variable_asks_for_it():
-    assert options.legacy({"SNA_API_URL": "http://sna"}) is None
-    assert options.legacy({"MIGRATEKIT_PROGRESS_JOB_ID": "p 1"}) == ("http://localhost:8081", "p 1")
-    given = {"MIGRATEKIT_PROGRESS_JOB_ID": "p", "SNA_API_URL": "http://10.0.0.1:8081"}
-    assert options.legacy(given) == ("http://10.0.0.1:8081", "p")
+    assert options.progress_id({"SNA_API_URL": "http://sna"}) == ""
+    assert options.progress_id({"MIGRATEKIT_PROGRESS_JOB_ID": "p 1"}) == "p 1"
+    assert options.legacy_url({}) == "http://localhost:8081"
+    assert options.legacy_url({"SNA_API_URL": "http://10.0.0.1:8081"}) == "http://10.0.0.1:8081"
+    order = Order(job_id="x", job_type="backup", disks=())
+    named = options.with_progress_id(order, {"MIGRATEKIT_PROGRESS_JOB_ID": "p"})
+    assert named.progress_job_id == "p"
+    assert options.with_progress_id(named, {"MIGRATEKIT_PROGRESS_JOB_ID": "q"}).progress_job_id == "p"
+    assert options.with_progress_id(order, {}) == order
 
 
 @pytest.mark.parametrize(
@@ -189,7 +217,7 @@ def test_the_legacy_endpoint_is_told_where_its_variable_asks_for_it():
 )
 def test_a_legacy_endpoint_that_cannot_be_one_is_refused(variables, sentence):
     with pytest.raises(UsageError, match=sentence):
-        options.legacy(variables)
+        options.legacy_url(variables) + options.progress_id(variables)
 
 
 def test_flush_takes_its_options_and_an_attempt_is_counted_where_none_is_given():

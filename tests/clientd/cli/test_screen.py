@@ -48,6 +48,15 @@ def test_the_line_ends_with_what_the_disks_under_way_wait_for():
     )
 
 
+def test_the_line_of_a_verification_tells_how_much_of_the_targets_is_read_again():
+    body = TelemetryBody(current_phase="verifying", bytes_transferred=5, bytes_to_verify=8 * 2**30)
+    assert screen.status_line(body) == "verifying     ────────────   0.0 %   0 B / 8.0 GiB verified"
+    body = TelemetryBody(current_phase="verifying", bytes_verified=3 * 2**30, bytes_to_verify=8 * 2**30)
+    assert screen.status_line(body) == "verifying     ━━━━╸───────  37.5 %   3.0 GiB / 8.0 GiB verified"
+    body = TelemetryBody(current_phase="transferring", bytes_transferred=5, bytes_to_verify=8 * 2**30)
+    assert screen.status_line(body) == "transferring  ────────────   0.0 %   5 B   0 B/s"
+
+
 def test_a_bar_is_full_at_the_end_alone():
     assert [screen.bar(percent) for percent in (0.0, 4.2, 99.9, 100.0, 150.0)] == [
         "────────────",
@@ -66,7 +75,7 @@ def test_a_line_that_would_wrap_is_cut(monkeypatch):
 
 
 def test_sizes_are_binary():
-    assert [screen.size(count) for count in (0, 1023, 1024, 2**62)] == ["0 B", "1023 B", "1.0 KiB", "4096.0 PiB"]
+    assert [screen.size(count) for count in (0, 1023, 1024, 2**62)] == ["0 B", "1023 B", "1.0 KiB", "4.0 EiB"]
 
 
 def test_log_lines_stand_above_the_status_line():

@@ -12,3 +12,12 @@ def test_the_newest_checkpoint_of_each_disk_is_kept_until_all_are_cleared():
     assert (checkpoints.load(0), checkpoints.load(1)) == (second, first)
     checkpoints.clear()
     assert checkpoints.load(0) is checkpoints.load(1) is None
+
+
+def test_a_revoked_checkpoint_is_gone_or_another_stands_in_its_place():
+    first, instead = Checkpoint("s", "t", 100, 10), Checkpoint("s", "t", 100, 0)
+    checkpoints = MemoryCheckpoints({0: first, 1: first, 2: first})
+    checkpoints.revoke(0)
+    checkpoints.revoke(1, instead)
+    checkpoints.revoke(3)
+    assert [checkpoints.load(index) for index in range(3)] == [None, instead, first]

@@ -119,6 +119,24 @@ def test_a_job_that_is_to_be_verified_ends_with_that_phase():
     assert state.phase == "verifying"
 
 
+def test_a_body_tells_how_much_of_the_targets_will_be_read_again_as_soon_as_all_disks_are_planned():
+    state = job.apply(job.begin(2, verified=True), DiskPlanned(0, 1, to_verify=30))
+    assert wire(state, [Count(), Count()]).bytes_to_verify == 0
+    for event in (DiskPlanned(1, 1, to_verify=10), DiskStarted(0), DiskWritten(0)):
+        state = job.apply(state, event)
+    told = wire(state, [Count(verified=7), Count()])
+    assert (told.current_phase, told.bytes_verified, told.bytes_to_verify) == ("transferring", 7, 40)
+    for event in (DiskStarted(1), DiskWritten(1)):
+        state = job.apply(state, event)
+    told = wire(state, [Count(verified=20), Count(verified=3)])
+    assert (told.current_phase, told.bytes_verified, told.bytes_to_verify) == ("verifying", 23, 40)
+
+
+def test_a_body_of_a_job_that_is_not_verified_tells_nothing_of_that():
+    state = job.apply(job.begin(1), DiskPlanned(0, 1, to_verify=30))
+    assert wire(state, [Count()]).bytes_to_verify == 0
+
+
 def test_a_body_tells_the_whole_state():
     state = run(2, DiskPlanned(0, 100), DiskPlanned(1, 300), DiskStarted(0), DiskStarted(1))
     told = wire(state, [Count(60, 50, 0), Count(300, 250, 0)], sequence=7)

@@ -18,10 +18,10 @@ def cut(full: plan.Plan, *, fresh: bool, chunk: int = 30, zero_chunk: int = 50) 
 def test_chunks_end_at_multiples_of_their_size():
     full = plan.full([Extent(0, 10), Extent(10, 15, zero=True), Extent(25, 50)], 75)
     assert cut(full, fresh=True) == [
-        Chunk(0, 10, counted=10),
-        Chunk(25, 5, counted=5),
-        Chunk(30, 30, counted=30),
-        Chunk(60, 15, counted=15),
+        Chunk(0, 10, counted=10, number=0),
+        Chunk(25, 5, counted=5, number=2),
+        Chunk(30, 30, counted=30, number=3),
+        Chunk(60, 15, counted=15, number=4),
     ]
     assert full.total_bytes == 60
 
@@ -29,8 +29,19 @@ def test_chunks_end_at_multiples_of_their_size():
 def test_a_target_with_old_content_gets_its_holes_zeroed():
     full = plan.full(pictures.extents("A--B", 100), 400)
     zeros = [each for each in cut(full, fresh=False) if each.zero]
-    assert zeros == [Chunk(100, 50, True), Chunk(150, 50, True), Chunk(200, 50, True), Chunk(250, 50, True)]
+    assert [(each.offset, each.length) for each in zeros] == [(100, 50), (150, 50), (200, 50), (250, 50)]
     assert full.total_bytes == 200
+
+
+@given(letters, letters)
+def test_a_verification_reads_all_of_a_full_copy_and_at_most_the_spans_of_an_incremental_one(picture, other):
+    size = 100 * len(picture)
+    full = plan.full(pictures.extents(picture, 100), size)
+    assert full.to_verify == size == sum(each.length for each in cut(full, fresh=False))
+    changed = plan.changes([each for each in pictures.extents(other, 100) if not each.zero], size)
+    some = plan.incremental(changed, pictures.extents(picture, 100), size, join=5000)
+    assert some.to_verify >= sum(each.length for each in cut(some, fresh=False))
+    assert some.to_verify <= size
 
 
 def test_the_shortest_holes_are_read_as_data_and_counted():
@@ -57,6 +68,25 @@ def test_every_byte_of_data_is_copied_once_and_every_hole_is_seen_to(picture, ch
     assert work == sorted(work, key=lambda piece: piece.offset)
     assert full.total_bytes == sum(piece.counted for piece in work)
     assert full.total_bytes == sum(piece.length for piece in work if not piece.zero)
+
+
+@given(letters, letters, st.integers(1, 40), st.integers(0, 200), st.booleans())
+def test_a_chunk_has_the_same_number_whatever_is_left_out(picture, other, chunk, done, fresh):
+    size = 16 * len(picture)
+    changed = plan.changes([each for each in pictures.extents(other, 16) if not each.zero], size)
+    for made in (
+        plan.full(pictures.extents(picture, 16), size),
+        plan.incremental(changed, pictures.extents(picture, 16), size, join=0),
+    ):
+        sizes = {"chunk": chunk, "zero_chunk": 50}
+        every = {each.offset: each.number for each in plan.chunks(made, fresh=False, **sizes)}
+        assert sorted(every.values()) == list(every.values())
+        assert len(set(every.values())) == len(every)
+        assert all(number < plan.count(made, **sizes) for number in every.values())
+        if made.changed is None:
+            assert plan.count(made, **sizes) == len(every)
+        left = plan.chunks(made, fresh=fresh, done=done, **sizes)
+        assert all(every[each.offset] == each.number for each in left)
 
 
 @given(st.integers(0, 2**33))
@@ -103,9 +133,9 @@ def test_what_has_changed_to_zeros_is_zeroed_and_counted_on_every_target():
     changed = [Extent(0, 4 * PAGE)]
     made = plan.incremental(changed, [Extent(PAGE, 2 * PAGE, zero=True)], 8 * PAGE, join=0)
     assert cut(made, fresh=True, chunk=9 * PAGE, zero_chunk=9 * PAGE) == [
-        Chunk(0, PAGE, counted=PAGE),
-        Chunk(PAGE, 2 * PAGE, zero=True, counted=2 * PAGE),
-        Chunk(3 * PAGE, PAGE, counted=PAGE),
+        Chunk(0, PAGE, counted=PAGE, number=0),
+        Chunk(PAGE, 2 * PAGE, zero=True, counted=2 * PAGE, number=1),
+        Chunk(3 * PAGE, PAGE, counted=PAGE, number=2),
     ]
 
 
@@ -139,6 +169,30 @@ def test_what_is_done_before_a_mark_is_left_out_and_counted(picture, chunk, mark
     rest = list(plan.chunks(full, fresh=False, chunk=chunk, zero_chunk=chunk, done=at))
     assert rest == [each for each in whole if each.end > at]
     assert plan.total_until(full, at) + sum(each.counted for each in rest) == full.total_bytes
+
+
+@given(letters, letters, st.integers(1, 6), st.integers(1, 6), st.integers(0, 99), st.booleans())
+def test_what_was_done_by_chunks_of_one_size_is_gone_on_with_by_those_of_another(
+    picture, other, one, another, at, fresh
+):
+    size = PAGE * len(picture)
+    changed = plan.changes([Extent(each.offset + 7, 500) for each in pictures.extents(other, PAGE)], size)
+    for made in (
+        plan.full(pictures.extents(picture, PAGE), size),
+        plan.incremental(changed, pictures.extents(picture, PAGE), size, join=PAGE),
+    ):
+        before = cut(made, fresh=fresh, chunk=one * 1000, zero_chunk=one * 1500)
+        done = before[at % len(before)].end if before else 0
+        rest = plan.chunks(made, fresh=False, chunk=another * 1000, zero_chunk=another * 1500, done=done)
+        rest = list(rest)
+        assert plan.total_until(made, done) + sum(each.counted for each in rest) == made.total_bytes
+        wanted = made.changed if made.changed is not None else made.extents
+        left = extents.subtract(extents.merge(wanted), [Extent(0, done)] if done else [])
+        assert extents.subtract(left, [Extent(each.offset, each.length) for each in rest]) == []
+        whole = cut(made, fresh=False, chunk=another * 1000, zero_chunk=another * 1500)
+        assert {(each.offset, each.length, each.number) for each in rest} <= {
+            (each.offset, each.length, each.number) for each in whole
+        }
 
 
 def test_places_lie_in_data_before_the_mark_and_the_last_one_at_its_end():

@@ -24,12 +24,12 @@ def test_one_byte_anywhere_makes_a_buffer_data(at):
     assert zeros.is_zero(memoryview(buffer))
     buffer[at] = 1
     assert not zeros.is_zero(memoryview(buffer))
-    assert not zeros.runs(buffer, len(buffer), len(buffer))[0].zero
+    assert not zeros.runs(buffer, memoryview(buffer), len(buffer))[0].zero
 
 
 def test_a_picture_is_split_where_it_is_zero():
     buffer = bytearray(pictures.content("A00C"))
-    assert zeros.runs(buffer, len(buffer), PAGE) == [
+    assert zeros.runs(buffer, memoryview(buffer), PAGE) == [
         Run(0, PAGE, zero=False),
         Run(PAGE, 3 * PAGE, zero=True),
         Run(3 * PAGE, 4 * PAGE, zero=False),
@@ -38,7 +38,7 @@ def test_a_picture_is_split_where_it_is_zero():
 
 def test_runs_of_zeros_that_are_too_short_stay_in_the_data():
     buffer = bytearray(pictures.content("A0C00"))
-    assert zeros.runs(buffer, len(buffer), 2 * PAGE) == [
+    assert zeros.runs(buffer, memoryview(buffer), 2 * PAGE) == [
         Run(0, 3 * PAGE, zero=False),
         Run(3 * PAGE, 5 * PAGE, zero=True),
     ]
@@ -52,7 +52,7 @@ def test_runs_tile_the_buffer_and_only_zeros_are_called_so(parts, tail, least_pa
         return
     buffer = bytearray(content + b"y" * beyond)
     least = least_pages * PAGE
-    found = zeros.runs(buffer, size, least)
+    found = zeros.runs(buffer, memoryview(buffer)[:size], least)
     assert found[0].start == 0
     assert found[-1].stop == size
     assert all(one.stop == other.start for one, other in itertools.pairwise(found))
@@ -76,9 +76,9 @@ def longest_zero_pages(content: bytes) -> int:
 
 def test_an_odd_end_that_is_zero_belongs_to_the_run_before_it():
     buffer = bytearray(b"x" * PAGE + bytes(PAGE + 100))
-    assert zeros.runs(buffer, len(buffer), PAGE) == [
+    assert zeros.runs(buffer, memoryview(buffer), PAGE) == [
         Run(0, PAGE, zero=False),
         Run(PAGE, len(buffer), zero=True),
     ]
     buffer[-1] = 1
-    assert zeros.runs(buffer, len(buffer), PAGE)[-1] == Run(2 * PAGE, len(buffer), zero=False)
+    assert zeros.runs(buffer, memoryview(buffer), PAGE)[-1] == Run(2 * PAGE, len(buffer), zero=False)

@@ -214,8 +214,50 @@ def test_a_call_that_the_c_library_lacks_is_one_that_cannot_be_done(monkeypatch)
     monkeypatch.setattr(kernel, "_libc", object())
     assert not kernel.punch_hole(0, 0, 1)
     assert not kernel.begin_writeback(0, 0, 1)
+    assert kernel.born(0) is None
 
 
 def test_a_bad_descriptor_is_a_failure_not_an_inability():
     with pytest.raises(OSError, match="Bad file descriptor"):
         kernel.punch_hole(-1, 0, 1)
+
+
+def test_a_kept_target_that_was_cut_or_written_on_meanwhile_is_another_one(tmp_path):
+    path = tmp_path / "target"
+
+    def known(keep=True):
+        with contextlib.closing(FileDisks().target(str(path), 8192, keep=keep)) as disk:
+            return disk.identity
+
+    first = known(keep=False)
+    assert known() == first
+    for size in (4096, 8193):
+        os.truncate(path, size)
+        assert known() != first
+        assert known() == first
+
+
+def test_a_file_that_takes_the_number_of_one_before_is_another_one(tmp_path, monkeypatch):
+    path = tmp_path / "target"
+    with contextlib.closing(FileDisks().target(str(path), 8192)) as disk:
+        before = disk.identity
+        assert disk.identity == before
+        monkeypatch.setattr(kernel, "born", lambda descriptor: 1)
+        assert disk.identity != before
+
+
+def test_when_a_file_was_made_is_asked_of_the_kernel_and_stays(tmp_path):
+    path = tmp_path / "target"
+    with path.open("wb") as made:
+        told = kernel.born(made.fileno())
+        assert told is None or abs(told - os.fstat(made.fileno()).st_mtime_ns) < 10**9
+        made.write(b"x")
+        os.utime(made.fileno(), ns=(1, 1))
+        assert kernel.born(made.fileno()) == told
+
+
+def test_a_disk_that_cannot_be_looked_at_any_more_is_named(tmp_path):
+    disk = FileDisks().target(str(tmp_path / "target"), 16)
+    disk.close()
+    with pytest.raises(DiskError, match=r"looking at .*/target failed: EBADF"):
+        _ = disk.identity

@@ -8,13 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clientd.config import CopySettings
-from clientd.core import plan
+from clientd.core import plan, zeros
 from clientd.core.plan import Chunk
 from clientd.core.progress import Busy, Count
 from clientd.disk import worker
-from clientd.disk.digest import digest
+from clientd.disk.digest import Digests, digest
 from clientd.disk.memory import MemoryDisk
-from clientd.disk.pace import Pace
+from clientd.disk.pace import Pace, monotonic
 from clientd.disk.tally import DiskTally
 from clientd.disk.work import Work
 from tests.fakes import disks as pictures
@@ -28,17 +28,17 @@ SETTINGS = CopySettings(
 class Copying:
     """A source, a target, and one worker between them, in this thread."""
 
-    def __init__(self, source, target, settings=SETTINGS, *, digests=None):
+    def __init__(self, source, target, settings=SETTINGS, *, digests=None, rate=0):
         self.plan = plan.full(source.extents(0, source.size), source.size)
         chunks = plan.chunks(self.plan, fresh=target.fresh, chunk=settings.chunk, zero_chunk=settings.zero_chunk)
         self.source, self.target, self.settings = source, target, settings
-        self.work = Work(chunks, Pace(0), digests=digests)
+        self.work = Work(chunks, Pace(rate), digests=digests)
         self.tally = DiskTally()
         self.tally.begin(source, target, 0)
 
     def run(self):
         settings = self.settings
-        worker.run(self.work, self.source, self.target, self.tally.worker(), settings, settings.chunk)
+        worker.run(self.work, self.source, self.target, self.tally.worker(), settings)
         return self
 
 
@@ -71,6 +71,35 @@ def test_a_target_with_old_content_equals_the_source_afterwards(picture, chance)
     assert tally.read().copied == full.total_bytes
 
 
+def test_what_is_being_written_takes_no_buffer(monkeypatch):
+    """The target of a slow link has many writes under way, and the source one read: two buffers do for all."""
+    rooms = set()
+
+    class Source(MemoryDisk):
+        def read_into(self, offset, view):
+            rooms.add(id(view.obj))
+            super().read_into(offset, view)
+
+    class Slow:
+        def __init__(self, base):
+            self.base = base
+
+        def __getattr__(self, name):
+            return getattr(self.base, name)
+
+        def room(self, requests, size):
+            return requests < 20
+
+    source = Source(pictures.content("A" * 60), "source")
+    target = MemoryDisk(bytes(len(source.content)), "target")
+    lane = target.lane
+    monkeypatch.setattr(target, "lane", lambda: Slow(lane()))
+    copying = Copying(source, target).run()
+    assert copying.work.error is None
+    assert target.content == source.content
+    assert 1 <= len(rooms) <= 2
+
+
 def test_zeros_inside_data_are_completed_work_but_no_blocks():
     source = MemoryDisk(b"a" * 8192 + bytes(8192), "source")
     source._written = [True] * 4  # the source does not know that its end is zeros
@@ -78,6 +107,38 @@ def test_zeros_inside_data_are_completed_work_but_no_blocks():
     copying = Copying(source, target).run()
     assert copying.plan.total_bytes == copying.tally.read().copied == 16384
     assert target.allocated == 8192
+
+
+def test_a_target_of_large_units_gets_zeros_for_whole_chunks_only():
+    zeroed = []
+
+    class Large(MemoryDisk):
+        block = 2 * zeros.PAGE
+
+        def zero(self, offset, length):
+            zeroed.append((offset, length))
+            super().zero(offset, length)
+
+    source = MemoryDisk(pictures.content("A00" + "000" + "B"), "source")
+    source._written = [True] * 7
+    target = Large(pictures.content("X" * 7), "target")
+    Copying(source, target).run()
+    assert target.content == source.content
+    assert zeroed == [(SETTINGS.chunk, SETTINGS.chunk)]
+
+
+def test_what_is_waited_for_a_rate_is_time_of_neither_disk():
+    source = MemoryDisk(pictures.content("A" * 8), "source")
+    settings = CopySettings(chunk=pictures.BLOCK)
+    copying = Copying(
+        source, MemoryDisk(bytes(source.size), "target", fresh=True), settings, rate=40 * pictures.BLOCK
+    )
+    began = monotonic()
+    count = copying.run().tally.read()
+    waited = monotonic() - began
+    assert count.copied == source.size
+    assert waited > 0.05  # 8 blocks at 40 a second, less what an idle job may catch up on
+    assert count.busy.read + count.busy.write < waited / 2
 
 
 @pytest.mark.parametrize("call", ["read", "write", "zero"])
@@ -145,14 +206,18 @@ def test_a_stop_ends_the_pause_before_another_try():
 
 
 def test_digests_are_those_of_what_was_read():
-    digests: dict[int, bytes] = {}
+    digests = Digests(6)
     source = MemoryDisk(pictures.content("A" * 4 + "-" + "B"), "source")
     Copying(source, MemoryDisk(bytes(source.size), "target", fresh=True), digests=digests).run()
-    assert digests == {
-        0: digest(memoryview(source.content)[: SETTINGS.chunk]),
-        SETTINGS.chunk: digest(memoryview(pictures.content("A"))),
-        5 * pictures.BLOCK: digest(memoryview(pictures.content("B"))),
-    }
+    hole = None
+    assert [digests.of(number) for number in range(6)] == [
+        digest(memoryview(source.content)[: SETTINGS.chunk]),
+        digest(memoryview(pictures.content("A"))),
+        hole,
+        digest(memoryview(pictures.content("B"))),
+        None,
+        None,
+    ]
 
 
 def test_a_stopped_work_takes_no_chunk():

@@ -194,6 +194,14 @@ async def test_a_wrong_job_is_answered_with_its_place_and_the_connection_lives(h
     assert second["jobs"]
 
 
+async def test_a_job_with_a_wrong_address_is_refused_with_its_place_and_not_queued(house):
+    wrong = JOB.replace(b'"/t"', b'"nbd://h:0/t"')
+    (answer,) = await house.talk(b'{"command":"submit","job":' + wrong + b"}\n")
+    assert answer["error"]["code"] == "wrong"
+    assert "disk[0].target: the NBD address 'nbd://h:0/t' has no possible port" in answer["error"]["sentence"]
+    assert not house.queue.taken
+
+
 async def test_a_second_daemon_is_refused_and_the_first_goes_on(house):
     with pytest.raises(UsageError, match="another clientd serves at the socket"):
         async with control.opened(house.path):

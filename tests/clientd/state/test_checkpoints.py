@@ -1,5 +1,6 @@
 """Checkpoints: on the disk they outlive a kill, and what is damaged there counts as none."""
 
+import errno
 import sqlite3
 import subprocess
 import sys
@@ -7,6 +8,8 @@ import sys
 import pytest
 
 from clientd.core.checkpoint import Witness
+from clientd.errors import SpoolUnavailable
+from clientd.state import database
 from clientd.state.checkpoints import SqliteCheckpoints
 from tests.contract.test_checkpoints import checkpoint
 from tests.fakes.spools import TurnedClock
@@ -88,3 +91,39 @@ def test_the_oldest_give_way(tmp_path, environment, monkeypatch):
         with SqliteCheckpoints(tmp_path / "state", name, environment) as checkpoints:
             found.append(checkpoints.load(0) is not None)
     assert found == [False, False, True, True, True]
+
+
+def test_where_the_file_cannot_be_written_one_is_revoked_with_the_file(
+    tmp_path, durable, environment, monkeypatch, said
+):
+    monkeypatch.setattr(database, "_BUSY", 0.01)
+    durable.save(0, checkpoint(4))
+    holder = sqlite3.connect(tmp_path / "state" / "checkpoints.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    durable.revoke(0, checkpoint(0))
+    holder.close()
+    assert "checkpoints cannot be written, those of all jobs are removed" in [line["event"] for line in said]
+    with SqliteCheckpoints(tmp_path / "state", "a", environment) as another:
+        assert another.load(0) is None
+    durable.save(0, checkpoint(5))
+    assert durable.load(0) == checkpoint(5)
+
+
+def test_where_it_cannot_be_removed_either_that_is_an_error_and_a_finished_job_says_so(
+    durable, tmp_path, monkeypatch, said
+):
+    durable.save(0, checkpoint(4))
+    monkeypatch.setattr(database, "_BUSY", 0.01)
+    monkeypatch.setattr(database.Path, "unlink", _refuse)
+    holder = sqlite3.connect(tmp_path / "state" / "checkpoints.db", isolation_level=None)
+    holder.execute("BEGIN IMMEDIATE")
+    with pytest.raises(SpoolUnavailable, match=r"checkpoints\.db: database is locked"):
+        durable.revoke(0)
+    durable.clear()
+    holder.close()
+    assert [line["event"] for line in said] == ["the checkpoints of a job that is complete stay"]
+    assert durable.load(0) == checkpoint(4)
+
+
+def _refuse(path, missing_ok=False):
+    raise OSError(errno.EROFS, "Read-only file system")

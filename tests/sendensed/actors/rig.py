@@ -96,7 +96,8 @@ class Rig:
         """Queues an update without waiting for it."""
         said = {"job_type": "backup", "job_id": job_id, "status": "running", "sequence": sequence, **fields}
         receipt = Receipt()
-        assert self.intents.offer(Post(Telemetry(**said), self.hearing.clock.now(), receipt), 100)
+        update = Telemetry(**said)
+        assert self.intents.offer(Post(update.job_id, update, self.hearing.clock.now(), receipt), 100)
         return receipt
 
     async def send(self, job_id: str, sequence: int | None, **fields: object) -> Answer:

@@ -1,5 +1,6 @@
 """Fan-out, viewer, mailbox, receiver: from a commit to what a viewer reads."""
 
+from contextlib import ExitStack
 from datetime import timedelta
 
 import pytest
@@ -187,6 +188,21 @@ async def test_a_viewer_that_comes_back_gets_only_what_it_missed(mock_clock):
         nursery.cancel_scope.cancel()
 
 
+async def test_a_viewer_of_running_jobs_that_comes_back_learns_that_one_has_ended(mock_clock):
+    async with trio.open_nursery() as nursery:
+        stage = Stage(nursery)
+        await stage.commit(job("a"), job("b"))
+        mark = stage.settle(job("a"), job("b"))
+        mock_clock.jump(1)
+        await stage.commit(job("b", 2, status="completed"))
+        stage.settle(job("b", 2))
+        wire = stage.watch(Filter(statuses=frozenset({"running"})), since=mark)
+        await wait_all_tasks_blocked()
+        [missed] = wire.of(feed.Changes)
+        assert [(one.id, one.status) for one in missed.jobs] == [("b", "completed")]
+        nursery.cancel_scope.cancel()
+
+
 async def test_a_lost_position_is_answered_with_resync_and_a_snapshot(mock_clock):
     async with trio.open_nursery() as nursery:
         stage = Stage(nursery)
@@ -353,6 +369,40 @@ def test_an_old_revision_offered_again_is_not_news():
     board = Board(0)
     board.publish([job("a", 2)])
     assert board.publish([replace(job("a"), revision=1)]) == {}
+
+
+def test_a_frame_is_made_once_for_all_viewers_of_a_filter():
+    wrapped: list[bytes] = []
+
+    def wrap(message: bytes) -> bytes:
+        wrapped.append(bytes(bytearray(message)))
+        return wrapped[-1]
+
+    fanout = Fanout(Board(0), SETTINGS.pace, wrap)
+    got: list[tuple[int, bytes]] = []
+    with ExitStack() as watching:
+        for number in range(100):
+            ids = frozenset({"ab"[number % 2]})
+            seen = watching.enter_context(fanout.viewer(Filter(ids=ids)))
+            seen.direct = lambda frame, kind=number % 2: got.append((kind, frame)) is None
+        fanout.publish([job("a"), job("b")])
+    assert (len(got), len(wrapped)) == (100, 2)
+    for kind in (0, 1):
+        assert len({id(frame) for one, frame in got if one == kind}) == 1
+
+
+def test_a_snapshot_is_made_once_for_all_who_ask_before_the_next_change():
+    fanout = Fanout(Board(0), SETTINGS.pace)
+    running = frozenset({"running"})
+    fanout.publish([job("a")])
+    first = fanout.snapshot(Filter(statuses=running))
+    assert fanout.snapshot(Filter(statuses=frozenset(running | {"running"}))) is first
+    assert fanout.snapshot(Filter(ids=frozenset({"b"}))) is not first
+    fanout.publish([job("b")])
+    second = fanout.snapshot(Filter(statuses=running))
+    assert [one.id for one in feed.decode(second).jobs] == ["a", "b"]
+    fanout.settle(7, [])
+    assert feed.decode(fanout.snapshot(Filter(statuses=running))).sequence == 7
 
 
 async def test_what_a_snapshot_holds_is_not_sent_again_and_sequences_never_go_back(mock_clock):

@@ -1,6 +1,7 @@
 """Receiver: overload is refused early and cheaply, ends come in, and no acknowledged update is ever lost."""
 
 import json
+from collections import Counter
 
 import pytest
 import trio
@@ -11,7 +12,7 @@ from schemas import fault
 from schemas.fault import Invalid
 from schemas.job import Stopping
 from schemas.telemetry import Acknowledgement
-from sendensed.actors import receiver
+from sendensed.actors import reaper, receiver
 from sendensed.actors.lag import Lag
 from sendensed.config import Config, Writer
 from sendensed.core import batch
@@ -21,6 +22,7 @@ from sendensed.store import RowRefused
 from sendensed.store.memory import MemoryStore
 from tests.fakes.stores import FaultyStore
 from tests.sendensed.actors.rig import NIGHT, Rig
+from tests.sendensed.actors.test_reaper import pass_time
 
 
 def door_of(rig: Rig, **words) -> receiver.Receiver:
@@ -187,8 +189,8 @@ async def test_an_appliance_that_is_too_fast_is_told_when_to_come_back_and_no_ot
     rig = Rig(Config())
     door = door_of(rig, pace=Rate(steady=1.0, burst=2))
     async with rig.running():
-        answers = [await door.accept("backup", f"job-{n}", b"{}", "fast") for n in range(3)]
-        assert [isinstance(one, Acknowledgement) for one in answers] == [True, True, False]
+        answers = [await door.accept("backup", f"job-{n}", b"{}", "fast") for n in (0, 0, 0, 1, 2)]
+        assert [isinstance(one, Acknowledgement) for one in answers] == [True, True, False, True, False]
         assert (answers[2].status, answers[2].code, answers[2].retry_after) == (429, "too_fast", 1)
         assert "'fast'" in answers[2].message
         assert isinstance(await door.accept("backup", "other", b"{}", "slow"), Acknowledgement)
@@ -197,6 +199,70 @@ async def test_an_appliance_that_is_too_fast_is_told_when_to_come_back_and_no_ot
         assert refused.status == 429
         await trio.sleep(2)
         assert len(await door.accept_batch(rows(row("x", 1), row("y", 1)), "fast")) == 2
+
+
+async def test_of_an_appliance_that_is_too_fast_each_job_is_heard_often_enough_to_be_known_alive(mock_clock):
+    rig = Rig(Config())
+    door = door_of(rig, pace=Rate(steady=10.0, burst=10))
+    codes = Counter()
+    async with rig.running() as nursery:
+        nursery.start_soon(reaper.run, rig.store, rig.intents.clone(), rig.hearing, rig.settings.reaper)
+        for number in range(110):
+            for job in range(100):
+                content = b'{"status":"running","sequence":%d}' % number
+                answer = await door.accept("backup", f"job-{job}", content, "site")
+                codes[getattr(answer, "status", 0)] += 1
+            await pass_time(mock_clock, 5)
+        jobs = await rig.memory.jobs(limit=200)
+        nursery.cancel_scope.cancel()
+    assert codes[429] > 1_000
+    assert len(jobs) == 100
+    assert {job.status for job in jobs} == {"running"}
+
+
+async def test_a_hub_that_refuses_telemetry_calls_no_job_silent_and_counts_anew_when_it_takes_it_again(mock_clock):
+    rig = Rig(Config())
+    door = door_of(rig, lag=1.0)
+
+    async def send(job_id: str, times: int) -> set[int]:
+        """So many updates, one every 5 s; the statuses of the answers."""
+        codes = set()
+        for _ in range(times):
+            answer = await door.accept("backup", job_id, b'{"status":"running"}')
+            codes.add(answer.status if isinstance(answer, Refusal) else 200)
+            await pass_time(mock_clock, 5)
+        return codes
+
+    async with rig.running() as nursery:
+        nursery.start_soon(reaper.run, rig.store, rig.intents.clone(), rig.hearing, rig.settings.reaper)
+        assert await send("alive", 1) == await send("dead", 1) == {200}
+        door._lag.seconds = 1.5
+        assert await send("alive", 70) == {503}
+        assert [(await rig.stored(job)).status for job in ("alive", "dead")] == ["running", "running"]
+        assert rig.hearing.is_refusing
+        door._lag.seconds = 0.0
+        assert await send("alive", 14) == {200}
+        assert [(await rig.stored(job)).status for job in ("alive", "dead")] == ["running", "stalled"]
+        assert await send("alive", 50) == {200}
+        assert [(await rig.stored(job)).status for job in ("alive", "dead")] == ["running", "failed"]
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_few_refusals_are_no_deafness(mock_clock):
+    rig = Rig(Config())
+    async with rig.running() as nursery:
+        nursery.start_soon(reaper.run, rig.store, rig.intents.clone(), rig.hearing, rig.settings.reaper)
+        before = rig.hearing.health.healthy_since
+        rig.hearing.taken, rig.hearing.refused = 90, 10
+        await pass_time(mock_clock, 6)
+        assert (rig.hearing.is_refusing, rig.hearing.health.healthy_since) == (False, before)
+        rig.hearing.taken, rig.hearing.refused = 89, 11
+        await pass_time(mock_clock, 6)
+        assert rig.hearing.is_refusing
+        assert rig.hearing.health.healthy_since > before
+        await pass_time(mock_clock, 6)
+        assert not rig.hearing.is_refusing
+        nursery.cancel_scope.cancel()
 
 
 async def test_when_the_loop_is_behind_progress_is_refused_unread_and_ends_are_read(autojump_clock):
@@ -208,6 +274,32 @@ async def test_when_the_loop_is_behind_progress_is_refused_unread_and_ends_are_r
         assert await door.accept("backup", "a", b"not even JSON") == receiver.BEHIND
         assert await door.accept_batch(b"not even JSON") == receiver.BEHIND
         assert isinstance(await door.accept("backup", "a", b'{"status":"completed"}'), Acknowledgement)
+    assert receiver.BEHIND.pause == receiver.FLOODED.pause > 0 == receiver.FULL.pause
+
+
+async def test_in_a_flood_progress_is_refused_unread_as_long_as_the_queue_is_full_and_ends_are_read(
+    autojump_clock,
+):
+    memory = Hanging()
+    rig = Rig(Config(writer=Writer(queue=10)), memory, memory)
+    door = door_of(rig, lag=1)
+    async with rig.running(), trio.open_nursery() as nursery:
+        for number in range(30):
+            nursery.start_soon(door.accept, "backup", f"job-{number}", b"{}")
+            await trio.testing.wait_all_tasks_blocked()
+        with pytest.raises(fault.Invalid):  # the database hangs, and the loop has time to read
+            await door.accept("backup", "a", b"not even JSON")
+        door._lag.seconds = 0.1
+        assert await door.accept("backup", "a", b"not even JSON") == receiver.FLOODED
+        door._lag.seconds = 0.0
+        assert await door.accept_batch(b"not even JSON") == receiver.FLOODED
+        nursery.start_soon(door.accept, "backup", "end", b'{"status":"completed"}')
+        await trio.testing.wait_all_tasks_blocked()
+        await trio.sleep(3.1)
+        with pytest.raises(fault.Invalid):
+            await door.accept("backup", "a", b"not even JSON")
+        memory.go_on.set()
+    assert (await rig.stored("end")).status == "completed"
 
 
 async def test_lag_is_how_late_the_loop_wakes_who_asked_for_it(mock_clock):

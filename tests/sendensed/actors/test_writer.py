@@ -120,6 +120,35 @@ async def test_a_commit_of_unknown_outcome_that_had_landed_is_acknowledged_as_it
         assert len(events) == 1
 
 
+async def test_what_had_landed_by_a_commit_of_unknown_outcome_is_measured_once(autojump_clock):
+    with faulty().fail_after("save", GONE) as store:
+        rig = rig_on(store)
+        async with rig.running():
+            await rig.send("a", 1, bytes_transferred=5)
+    gauges = rig.hearing.gauges
+    assert (gauges.batched, gauges.copied_bytes, gauges.flips) == (1, 5, {("sender", "running"): 1})
+    assert (sum(gauges.delay.total.counts), sum(gauges.batch.total.counts)) == (1, 1)
+
+
+async def test_every_update_is_measured_once_saved_or_answered_without_a_change_and_not_where_its_guard_failed(
+    autojump_clock,
+):
+    rig = Rig(Config())
+    async with rig.running():
+        await rig.send("a", 1, bytes_transferred=10)
+        mine = await rig.stored("a")
+        assert await rig.memory.save([Change(replace(mine, sequence=5), mine)]) == {"a"}
+        await trio.sleep(1)
+        gauges = rig.hearing.gauges
+        before = sum(gauges.delay.total.counts)
+        for receipt in [rig.post("a", 6, bytes_transferred=60), rig.post("b", 1)]:
+            assert (await receipt.wait()).applied
+        assert sum(gauges.delay.total.counts) - before == 2
+        assert (await rig.send("b", 2, job_type="restore")).status == 400
+        assert sum(gauges.delay.total.counts) - before == 3
+    assert (gauges.batched, gauges.copied_bytes) == (3, 60)
+
+
 async def test_the_original_senders_next_disk_is_not_opened_twice_by_an_unknown_commit(autojump_clock):
     store = faulty()
     rig = rig_on(store)

@@ -94,13 +94,26 @@ def test_json_holds_foreign_text_as_it_is(command):
 def test_job_shows_disks_history_and_the_verdict(command):
     said = command("job", "web-1").stdout
     assert re.search(r"^state      ▶ running$", said, re.MULTILINE)
-    assert re.search(r"^disk 0  running  ━━━━━━━━━━━━────────────  50.0 %  10 GiB / 20 GiB", said, re.MULTILINE)
+    assert re.search(
+        r"^disk 0  running  ━━━━━━━━━━━━────────────  50.0 %  10.0 GiB / 20.0 GiB", said, re.MULTILINE
+    )
     assert re.search(r"state +sender +running .* running$", said, re.MULTILINE)
     failed = command("job", "full").stdout
     assert "error      no space left on \N{REPLACEMENT CHARACTER}[2Jtarget\n" in failed
     whole = json.loads(command("job", "a b/c%\u00e9", "-o", "json").stdout)
     assert whole["job"]["id"] == "a b/c%\u00e9"
     assert set(whole) == set(JobDetail.__struct_fields__)
+
+
+def test_a_job_says_how_much_of_its_targets_is_read_again(strict_hub, capsys):
+    copied = {"bytes_transferred": GIB, "total_bytes": GIB, "bytes_to_verify": 4 * GIB}
+    strict_hub.send("again", status="running", current_phase="verifying", bytes_verified=GIB, **copied)
+    assert main(["job", "again", "--hub", strict_hub.address]) == 0
+    said = capsys.readouterr().out
+    assert re.search(r"^bytes +1.0 GiB / 1.0 GiB$", said, re.MULTILINE)
+    assert re.search(r"^verified +1.0 GiB / 4.0 GiB$", said, re.MULTILINE)
+    assert main(["jobs", "--hub", strict_hub.address]) == 0
+    assert "1.0 GiB / 4.0 GiB verified" in capsys.readouterr().out
 
 
 def test_machines_and_a_machine_with_its_runs(command):
@@ -272,7 +285,8 @@ def test_a_full_disk_or_no_standard_output_at_all_is_no_bug(command, hub, enviro
 def test_what_a_hub_says_of_an_error_steers_no_terminal(command):
     said = command("job", "no\x1b[2Jsuch")
     assert said.returncode == 6
-    assert said.stderr == "sendensed: no job has the id 'no\N{REPLACEMENT CHARACTER}[2Jsuch'\n"
+    there = "; see sendensed jobs or machines for what there is\n"
+    assert said.stderr == f"sendensed: no job has the id 'no\N{REPLACEMENT CHARACTER}[2Jsuch'{there}"
 
 
 def test_cancel_is_asked_for_and_then_seen(command, hub):

@@ -107,6 +107,30 @@ def test_ids_and_names_are_asked_of_the_hub(complete, shell: str, hub):
     assert complete(shell, "sendensed jobs --machine mai") == ["mail"]
 
 
+def test_bash_completes_ids_with_colons_at_its_own_prompt(script, shell_environment, hub):
+    hub.send("vm:web:01/2026-11-23T02:00", status="completed")
+    environment = {**shell_environment, "PS1": "ready> ", "INPUTRC": "/dev/null"}
+    with Terminal(["bash", "--norc", "--noprofile", "-i"], env=environment, columns=160) as terminal:
+        terminal.type(f"source {script('bash')}; PS1='now> '\n")
+        terminal.wait_for(r"now> $")
+        whole = "vm:web:01/2026-11-23T02:00"
+        for typed in (
+            "sendensed job vm",
+            "sendensed job vm:",
+            "sendensed job vm:we",
+            "sendensed job vm:web:01/2026-11-23T02:0",
+        ):
+            terminal.forget()
+            terminal.type(f"{typed}\t")
+            terminal.wait_for(rf"sendensed job {whole} $")
+            terminal.type("\x15")
+        terminal.forget()
+        terminal.type(f"sendensed job --hub {hub.address} oth\t")
+        terminal.wait_for(rf"sendensed job --hub {hub.address} other $")
+        terminal.type("\x15sendensed wait --for comp\t")
+        terminal.wait_for("--for completed $")
+
+
 @pytest.mark.parametrize("shell", ["bash", "fish"])
 def test_without_a_hub_nothing_is_offered_and_nothing_said(complete, shell: str):
     with socket.create_server(("127.0.0.1", 0)) as silent:  # takes connections and never answers

@@ -4,11 +4,15 @@ import io
 import socket
 import threading
 from contextlib import contextmanager
+from urllib.parse import parse_qsl, unquote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sendensed.cli import http
-from sendensed.cli.http import Answer, Connection, address_of
+from sendensed.cli.address import address_of, question, quote
+from sendensed.cli.http import Answer, Connection
 from sendensed.errors import ConfigError
 
 HEAD = b"HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 02:14:07 GMT\r\n"
@@ -62,6 +66,8 @@ def test_what_is_no_answer_is_an_error(content: bytes, error: type[Exception]):
         ("http://127.0.0.1:8082", ("127.0.0.1", 8082, "", False, "127.0.0.1:8082")),
         ("https://hub.example/", ("hub.example", 443, "", True, "hub.example")),
         ("http://[::1]:9/a/b/", ("::1", 9, "/a/b", False, "[::1]:9")),
+        ("HTTP://Hub:/?a=/#b", ("hub", 80, "", False, "Hub:")),
+        ("https://[::1]", ("::1", 443, "", True, "[::1]")),
     ],
 )
 def test_a_hubs_address_has_a_host_a_port_and_maybe_a_prefix(url: str, parts: tuple):
@@ -81,12 +87,24 @@ def test_a_hubs_address_has_a_host_a_port_and_maybe_a_prefix(url: str, parts: tu
         "http://a b",
         "http://h\u00fcb",
         "http://[::1",
+        "http://[hub]",
+        "http://::1",
+        "http://:80",
+        "http://hub:-1",
         "http://hub/\r\nX: y",
     ],
 )
 def test_what_is_no_address_of_a_hub_is_said(url: str):
     with pytest.raises(ConfigError, match="is no address of a hub: give one like http"):
         address_of(url)
+
+
+@given(st.lists(st.tuples(st.text(), st.text())))
+def test_names_and_questions_are_read_as_they_were_meant(pairs: list[tuple[str, str]]):
+    assert parse_qsl(question(pairs), keep_blank_values=True, strict_parsing=bool(pairs)) == pairs
+    for name, value in pairs:
+        assert unquote(quote(value)) == value
+        assert not set(quote(name)) & set("/?#&=+ ")
 
 
 @contextmanager

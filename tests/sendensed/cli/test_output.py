@@ -7,8 +7,10 @@ import msgspec
 import pytest
 
 from schemas.job import JobView
-from sendensed.cli import columns, options, output, terminal
+from sendensed.cli import columns, options, output, terminal, words
 from sendensed.cli.output import Column, Kind
+from sendensed.core.model import Meter, Point
+from tests.browser.stage import GIB
 from tests.sendensed.cli.views import NIGHT, job
 
 PLAIN: Kind[str] = Kind(
@@ -34,6 +36,21 @@ def test_what_parser_offers_to_sort_by_is_what_the_tables_have():
     assert columns.EVENTS.orders() == options.EVENT_ORDERS
 
 
+@pytest.mark.parametrize("kind", [columns.JOBS, columns.MACHINES, columns.APPLIANCES, columns.EVENTS])
+def test_a_table_can_be_ordered_by_every_column_that_it_shows(kind: Kind):
+    assert kind.orders() == tuple(column.name.lower() for column in kind.columns)
+
+
+def test_a_finish_comes_first_where_it_is_last_known_to_be_and_errors_before_none():
+    jobs = [
+        job("a", eta_low_seconds=50, eta_high_seconds=90),
+        job("b", error_message="no space"),
+        job("c", eta_low_seconds=10, eta_high_seconds=20),
+    ]
+    assert [one.id for one in output.ordered(columns.JOBS, jobs, "finish")] == ["c", "a", "b"]
+    assert [one.id for one in output.ordered(columns.JOBS, jobs, "error")] == ["b", "a", "c"]
+
+
 def test_the_largest_or_the_first_letter_comes_first_and_what_is_unknown_last_both_ways():
     jobs = [job("b", progress_percent=20.0), job("a", progress_percent=None), job("c", progress_percent=30.0)]
 
@@ -50,6 +67,31 @@ def test_the_largest_or_the_first_letter_comes_first_and_what_is_unknown_last_bo
 def test_every_table_can_be_made_of_nothing(kind: Kind):
     assert len(output.table(kind, [], wide=True)) == 1
     assert output.table(kind, [], headers=False) == []
+
+
+def test_while_the_targets_are_read_again_the_bytes_are_those_of_that():
+    copied = {"bytes_transferred": GIB, "total_bytes": GIB, "total_kind": "allocated"}
+    done = Meter(verified=2 * GIB, to_verify=8 * GIB)
+    assert words.copied(job(current_phase="transferring", **copied)) == "1.0 GiB / 1.0 GiB allocated"
+    assert words.copied(job(current_phase="verifying", meter=done, **copied)) == "2.0 GiB / 8.0 GiB verified"
+    assert words.copied(job(current_phase="verifying", **copied)) == "1.0 GiB / 1.0 GiB allocated"
+    verifying = job(current_phase="verifying", meter=done, eta_reason="finalizing", transfer_speed_bps=5, **copied)
+    assert (words.time_left(verifying), words.speed(verifying)) == ("verifying", "-")
+    known = job(current_phase="verifying", meter=done, eta_seconds=75, **copied)
+    assert (words.time_left(known), words.speed(known)) == ("1 m 15 s", "-")
+    ended = job(status="completed", current_phase="verifying", meter=done, **copied)
+    assert words.copied(ended) == "1.0 GiB / 1.0 GiB allocated"
+    assert words.verified(ended) == "2.0 GiB / 8.0 GiB"
+    assert words.verified(job(meter=Meter(verified=GIB))) == "1.0 GiB"
+    assert words.verified(job()) == ""
+
+
+def test_a_copy_that_is_verified_then_tells_its_own_time_left_and_that():
+    points = (Point(0.0, 0), Point(40.0, 4 * GIB))
+    meter = Meter(points, points[0], GIB / 10, 9, to_verify=GIB)
+    copying = job(current_phase="transferring", eta_reason="verification", total_bytes=13 * GIB, meter=meter)
+    assert words.time_left(copying) == "1 m 30 s + verification"
+    assert words.time_left(job(eta_reason="verification", total_bytes=GIB)) == "verification"
 
 
 def test_json_steers_no_terminal_and_reads_the_same(capsys):

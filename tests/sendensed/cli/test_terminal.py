@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from tests.browser.hub import GIB, disk
+from tests.sendensed.cli.conftest import ROOT
 from tests.sendensed.cli.terminal import Terminal
 
 BARE = "\x1b[?25h\x1b[?1049l"
@@ -49,10 +50,29 @@ def test_watch_redraws_on_a_terminal_and_ctrl_c_is_130(terminal, hub):
     shown.wait_for(r"2 running, 0 stalled, 1 failed")
     shown.wait_for(r"web01 +▶ running")
     hub.send("backup-db01", status="running", bytes_transferred=2 * GIB)
-    shown.wait_for(r"50\.0 % +2 GiB / 4 GiB")
+    shown.wait_for(r"50\.0 % +2.0 GiB / 4.0 GiB")
     shown.type("\x03")
     assert shown.wait() == 130
     assert "Traceback" not in shown.text
+
+
+def test_watch_that_is_stopped_leaves_the_shell_its_cursor_and_goes_on_in_the_foreground(hub, environment):
+    known = {**environment, "SENDENSE_HUB": hub.address, "PS1": "shell> ", "PYTHONPATH": str(ROOT)}
+    with Terminal(["bash", "--norc", "--noprofile", "-i"], env=known, columns=120) as shell:
+        shell.wait_for(r"shell> $")
+        shell.type(f"{sys.executable} -m sendensed watch\n")
+        shell.wait_for(r"web01 +▶ running")
+        shell.type("\x1a")
+        shell.wait_for(r"Stopped.*\n.*shell> $")
+        assert shell.raw.rfind("\x1b[?25h") > shell.raw.rfind("\x1b[?25l")
+        shell.forget()
+        shell.type("fg\n")
+        shell.wait_for(r"web01 +▶ running")
+        shell.type("\x03")
+        shell.wait_for(r"shell> $")
+        assert shell.raw.rfind("\x1b[?25h") > shell.raw.rfind("\x1b[?25l")
+        shell.type("exit\n")
+        assert shell.wait() == 130
 
 
 def test_watch_of_ended_jobs_ends(terminal):
@@ -100,6 +120,32 @@ def test_top_is_left_in_order(terminal, keys: str, code: int):
     assert shown.settings() == before
 
 
+def test_top_that_is_stopped_gives_the_terminal_back_and_takes_it_again_in_the_foreground(hub, environment):
+    known = {**environment, "SENDENSE_HUB": hub.address, "PS1": "shell> ", "PYTHONPATH": str(ROOT)}
+    with Terminal(["bash", "--norc", "--noprofile", "-i"], env=known, columns=110) as shell:
+        shell.wait_for(r"shell> $")
+        shell.type(f"{sys.executable} -m sendensed top\n")
+        shell.wait_for("q quit")
+        for brought_back in ("fg\n", "bg\nfg\n"):
+            shell.forget()
+            shell.type("\x1a")
+            shell.wait_for(r"Stopped.*\n.*shell> $")
+            assert BARE in shell.raw
+            shell.type("stty -a | tr -d '\\n'; echo\n")
+            shell.wait_for(r" icanon .* echo ")
+            shell.forget()
+            shell.type(brought_back)
+            shell.wait_for("q quit")
+            assert "\x1b[?1049h" in shell.raw
+        shell.forget()
+        shell.type("r")
+        shell.wait_for("by machine, reversed")
+        shell.type("q")
+        shell.wait_for(r"shell> $")
+        shell.type("exit\n")
+        assert shell.wait() == 0
+
+
 def test_top_that_is_told_to_end_leaves_in_order(terminal):
     shown = terminal("top")
     shown.wait_for("q quit")
@@ -118,10 +164,10 @@ def test_top_without_a_hub_says_so_on_the_terminal_as_it_was(terminal):
 def test_wait_keeps_one_line_up_to_date_and_takes_it_away(terminal, hub):
     hub.send("waited", status="running", bytes_transferred=GIB, total_bytes=4 * GIB)
     shown = terminal("wait", "waited")
-    shown.wait_for(r"waited  ━━━━━━─+  25\.0 %  1 GiB / 4 GiB")
+    shown.wait_for(r"waited  ━━━━━━─+  25\.0 %  1.0 GiB / 4.0 GiB")
     hub.send("waited", status="completed", bytes_transferred=4 * GIB)
     assert shown.wait() == 0
-    assert re.search(r"\r\x1b\[Kwaited  completed  pending  100\.0 %  4 GiB / 4 GiB  [^\r]+/s\r\n$", shown.raw)
+    assert re.search(r"\r\x1b\[Kwaited  completed  pending  100 %  4.0 GiB / 4.0 GiB  [^\r]+/s\r\n$", shown.raw)
 
 
 def test_wait_that_is_interrupted_is_130_and_leaves_no_line(terminal):

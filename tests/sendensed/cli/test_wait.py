@@ -48,7 +48,8 @@ async def test_the_line_on_the_terminal_tells_how_far_one_job_is_and_how_many_se
         "a": job("a", progress_percent=50.0, eta_seconds=90, total_bytes=2**30, bytes_transferred=2**29)
     }
     assert (
-        wait.status_line(watched) == "a  ━━━━━━━━━━━━────────────  50.0 %  512 MiB / 1 GiB  0 B/s  1 m 30 s left"
+        wait.status_line(watched)
+        == "a  ━━━━━━━━━━━━────────────  50.0 %  512.0 MiB / 1.0 GiB  0 B/s  1 m 30 s left"
     )
     watched.jobs["b"] = job("b")
     assert wait.status_line(watched) == "2 jobs to wait for"

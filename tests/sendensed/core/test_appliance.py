@@ -81,6 +81,18 @@ def test_the_spool_is_as_deep_as_the_jobs_whose_last_word_had_waited():
     assert spool() == (0, 0)
 
 
+def test_a_job_that_died_after_a_late_word_leaves_the_spool_once_it_has_been_silent_for_300_s():
+    register = Register()
+    register.heard("a", said("dies", age=40), at(0))
+    register.heard("a", said("late", age=7), at(200))
+    register.heard("a", said("lives"), at(300))
+    assert [(one.spool_depth, one.spool_age_seconds) for one in register.news()] == [(2, 40)]
+    register.heard("a", said("lives"), at(301))
+    assert [(one.spool_depth, one.spool_age_seconds) for one in register.news()] == [(1, 7)]
+    register.heard("a", said("lives"), at(501))
+    assert [(one.spool_depth, one.spool_age_seconds) for one in register.news()] == [(0, 0)]
+
+
 def test_what_tells_nothing_new_within_a_second_is_passed_over():
     register = Register()
     register.heard("a", said(), at(0))

@@ -28,7 +28,7 @@ def post(job_id: str, sequence: int, **fields: object) -> batch.Post:
     update = Telemetry(
         **{"job_type": "backup", "job_id": job_id, "status": "running", "sequence": sequence, **fields}
     )
-    return batch.Post(update, NIGHT, Slip())
+    return batch.Post(update.job_id, update, NIGHT, Slip())
 
 
 def stored(job_id: str, **fields: object) -> Job:
@@ -75,6 +75,20 @@ def test_silence_is_judged_on_the_newest_row_after_the_telemetry_before_it():
     plan = batch.plan([heard, batch.Silence("a")], {"a": silent}, JUDGE)["a"]
     assert plan.job.status == "running"
     assert batch.plan([batch.Silence("gone")], {}, JUDGE)["gone"].stored is None
+
+
+def test_every_row_of_the_history_is_counted_in_its_job_across_attempts_and_what_is_undone_at_once():
+    known = stored(
+        "a", sequence=1, event_count=7, started_at=NIGHT, last_telemetry_at=NIGHT - timedelta(seconds=90)
+    )
+    [plan] = batch.plan([batch.Silence("a"), post("a", 2), post("a", 3)], {"a": known}, JUDGE).values()
+    assert ([event.status for event in plan.events], plan.job.event_count) == (["stalled", "running"], 9)
+    wish = batch.Cancel("a", "ann", NIGHT, Slip())
+    again = [post("a", 4, attempt=2), post("a", 5, attempt=2), wish]
+    [plan] = batch.plan(again, {"a": plan.stored}, JUDGE).values()
+    assert plan.job.event_count == 9 + len(plan.events) == 12
+    [plan] = batch.plan([post("a", 6, attempt=2)], {"a": plan.stored}, JUDGE).values()
+    assert plan.job.event_count == 12
 
 
 def test_a_hub_that_does_not_hear_gives_no_verdict():

@@ -89,6 +89,27 @@ def test_a_job_that_was_asked_and_fell_silent_keeps_when_it_was_asked():
     assert cancel(asked, LATER, "ann").job.cancel_requested_at == EARLY
 
 
+def silent(job, seconds: float):
+    """The job as the reaper leaves it when nothing was heard for so long."""
+    now = job.last_telemetry_at + timedelta(seconds=seconds)
+    verdict = staleness.judge(job, now, EARLY - timedelta(days=1), staleness.Limits())
+    return verdict.job, now
+
+
+def test_a_wish_outlives_silence_and_the_reapers_verdict_until_the_sender_hears_of_it_or_has_ended():
+    asked = replace(cancel(RUNNING, LATER, "ann").job, last_telemetry_at=LATER)
+    stalled, now = silent(asked, 61)
+    assert (stalled.status, stalled.cancel_requested_at) == ("stalled", LATER)
+    revived = merge(stalled, update(2), now)
+    assert (revived.job.status, revived.command) == ("running", "cancel")
+    failed, now = silent(stalled, 301)
+    assert (failed.status, failed.closed_by, failed.cancel_requested_at) == ("failed", "reaper", LATER)
+    back = merge(failed, update(2), now)
+    assert (back.job.status, back.command) == ("running", "cancel")
+    ended = merge(failed, update(2, status="completed", bytes_transferred=10), now)
+    assert (ended.job.status, ended.command) == ("completed", "continue")
+
+
 @pytest.mark.parametrize("status", ["completed", "failed"])
 def test_what_has_ended_cannot_be_cancelled(status):
     ended = replace(RUNNING, status=status)
@@ -113,7 +134,7 @@ def planned(job, *intents) -> batch.Plan:
 
 def test_in_a_batch_a_wish_takes_its_turn_between_updates():
     wish = batch.Cancel(RUNNING.id, "ann", LATER, Slip())
-    before, after = batch.Post(update(2), LATER, Slip()), batch.Post(update(3), LATER, Slip())
+    before, after = sent("", 2), sent("", 3)
     plan = planned(RUNNING, before, wish, after)
     told = dict(plan.answers)
     assert told[before.receipt].command == "continue"
@@ -138,7 +159,8 @@ def test_a_row_that_cannot_be_stored_refuses_the_wish_too():
 
 
 def sent(appliance: str, sequence=2, **fields) -> batch.Post:
-    return batch.Post(update(sequence, **fields), LATER, Slip(), appliance)
+    said = update(sequence, **fields)
+    return batch.Post(said.job_id, said, LATER, Slip(), appliance)
 
 
 def test_a_job_belongs_to_the_appliance_that_created_it():

@@ -35,7 +35,7 @@ def update(job_id="a", sequence=1, **fields) -> Telemetry:
 
 
 def post(job_id="a", sequence=1, appliance="", **fields) -> Post:
-    return Post(update(job_id, sequence, **fields), NIGHT, Slip(), appliance)
+    return Post(job_id, update(job_id, sequence, **fields), NIGHT, Slip(), appliance)
 
 
 def filled(count: int) -> Waiting[str]:
@@ -86,7 +86,9 @@ def test_one_that_gave_way_is_told_to_send_again_where_the_newer_one_is_refused(
 
 
 def test_progress_finds_a_queue_full_that_still_takes_ends():
+    assert not filled(8).is_full
     waiting = filled(9)
+    assert waiting.is_full
     assert waiting.offer(post("late"), 10) == "full"
     assert waiting.offer(post("end", status="completed"), 10) == "queued"
     assert waiting.offer(post("another end", status="failed"), 10) == "full"
@@ -96,10 +98,12 @@ def test_progress_finds_a_queue_full_that_still_takes_ends():
 def test_bytes_are_a_bound_of_their_own():
     waiting = Waiting[str](ROOM)
     assert waiting.offer(post("big"), 700) == "queued"
+    assert not waiting.is_full
     assert waiting.offer(post("more"), 250) == "full"
     assert waiting.offer(post("end", status="cancelled"), 250) == "queued"
     assert waiting.offer(post("end too", status="completed"), 100) == "full"
     assert waiting.fill == 0.95
+    assert waiting.is_full
 
 
 def test_a_larger_update_that_would_break_the_bound_does_not_take_a_place():
@@ -276,7 +280,8 @@ def test_whatever_comes_nothing_taken_is_lost_and_no_bound_is_passed(data):
     waiting, taken, posts = Waiting[str](room), [], []
     for _ in range(data.draw(st.integers(0, 40))):
         if data.draw(st.booleans()):
-            one = Post(replace(data.draw(updates), job_id=data.draw(st.sampled_from("ab"))), NIGHT, Slip())
+            said = replace(data.draw(updates), job_id=data.draw(st.sampled_from("ab")))
+            one = Post(said.job_id, said, NIGHT, Slip())
             if waiting.offer(one, data.draw(st.integers(1, 60))) != "full":
                 posts.append(one)
         elif len(waiting):

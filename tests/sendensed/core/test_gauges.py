@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from sendensed.core.gauges import BOUNDS, PERIOD, Gauges, Histogram, Timing, quantile
+from sendensed.core.gauges import BOUNDS, PERIOD, Gauges, Histogram, Timing, merged
 from tests.fakes.jobs import a_job, an_event
 
 
@@ -22,20 +22,22 @@ def test_a_value_counts_in_the_bucket_that_it_does_not_exceed():
 
 
 def test_a_quantile_lies_in_the_bucket_of_its_value():
-    assert quantile([Histogram(), Histogram()], 0.95) is None
-    assert quantile([histogram(*[0.003] * 90), histogram(*[0.2] * 10)], 0.5) == pytest.approx(0.0039, abs=2e-4)
-    assert 0.1 < quantile([histogram(*[0.003] * 90), histogram(*[0.2] * 10)], 0.95) <= 0.25
-    assert quantile([histogram(60.0)], 0.95) == BOUNDS[-1]
+    assert merged([Histogram(), Histogram()]).quantile(0.95) is None
+    both = merged([histogram(*[0.003] * 90), histogram(*[0.2] * 10)])
+    assert both.quantile(0.5) == pytest.approx(0.0039, abs=2e-4)
+    assert 0.1 < both.quantile(0.95) <= 0.25
+    assert both.mean() == pytest.approx(0.0227)
+    assert histogram(60.0).quantile(0.95) == BOUNDS[-1]
 
 
 def test_a_timing_forgets_what_is_older_than_two_periods_but_not_its_total():
     timing = Timing()
-    assert timing.mean(0.0) is None
+    assert timing.recent(0.0).mean() is None
     timing.add(0.0, [1.0])
     timing.add(PERIOD + 1, [0.5])
-    assert timing.mean(PERIOD + 2) == 0.75
-    assert timing.mean(2 * PERIOD + 2) == 0.5
-    assert timing.percentile(9 * PERIOD, 0.95) is None
+    assert timing.recent(PERIOD + 2).mean() == 0.75
+    assert timing.recent(2 * PERIOD + 2).mean() == 0.5
+    assert timing.recent(9 * PERIOD).quantile(0.95) is None
     assert sum(timing.total.counts) == 2
 
 
@@ -55,9 +57,15 @@ def test_flips_are_counted_by_voice_and_state():
     assert gauges.flips == {("reaper", "failed"): 1, ("sender", "running"): 1}
 
 
-def test_the_batch_size_is_the_mean_of_the_last_hundred():
+def test_the_sizes_of_the_last_hundred_batches_are_kept():
     gauges = Gauges(0.0)
-    assert gauges.batch_size is None
     for size in [1000] + [10] * 100:
-        gauges.committed(0.0, size, 0.01, [0.02] * size)
-    assert (gauges.batch_size, gauges.batched, sum(gauges.delay.total.counts)) == (10, 2000, 2000)
+        gauges.committed(0.0, size, 0.01)
+    assert (sum(gauges.sizes), gauges.batched, sum(gauges.batch.total.counts)) == (1000, 2000, 101)
+
+
+def test_a_delay_over_a_step_of_the_clock_back_counts_as_none_and_a_sum_never_falls():
+    gauges = Gauges(0.0)
+    gauges.answered(0.0, [0.5, -3600.0])
+    assert gauges.delay.total.sum == 0.5
+    assert (gauges.delay.total.counts[0], sum(gauges.delay.total.counts)) == (1, 2)

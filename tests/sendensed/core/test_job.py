@@ -11,9 +11,10 @@ from msgspec.structs import replace
 
 from schemas import fault, telemetry
 from schemas.telemetry import Telemetry
-from sendensed.core import staleness
+from sendensed.core import estimate, staleness
 from sendensed.core.job import Merged, merge
 from sendensed.core.model import Event, Job
+from sendensed.core.view import job_view
 
 START = datetime(2026, 11, 23, 2, 0, 0, tzinfo=UTC)
 WIRE = Path(__file__).parents[2] / "wire"
@@ -329,6 +330,80 @@ def test_there_is_no_time_left_before_it_can_be_true():
     assert seen[6:] == [(70, None), (65, None)]
 
 
+def test_the_end_of_a_copy_that_is_verified_then_is_not_told_as_the_jobs():
+    run = Run()
+    seen = []
+    for step in range(9):
+        said = {"bytes_transferred": step * 500, "bytes_to_verify": 20_000 if step == 0 else 0}
+        run.send(status="running", sequence=step, total_bytes=4_000, current_phase="transferring", **said)
+        seen.append((run.job.eta_seconds, run.job.eta_reason, job_view(run.job).eta_copy_seconds))
+    assert seen[:6] == [(None, "measuring", None)] * 6
+    assert seen[6:] == [(None, "verification", 10), (None, "verification", 5), (None, "verification", None)]
+    assert (run.job.eta_low_seconds, run.job.eta_high_seconds) == (None, None)
+    run.fall_silent(70)
+    assert (run.job.eta_reason, job_view(run.job).eta_copy_seconds) == ("stalled", None)
+
+
+def test_a_verification_has_a_time_left_by_the_bytes_that_are_read_again():
+    run = Run()
+    run.send(status="running", sequence=1, total_bytes=10, bytes_transferred=10, current_phase="transferring")
+    seen = []
+    for step in range(11):
+        said = {"bytes_verified": 1_000 + step * 500, "bytes_to_verify": 6_000, "transfer_speed_bps": 3}
+        run.send(status="running", sequence=step + 2, current_phase="verifying", **said)
+        seen.append((run.job.eta_seconds, run.job.eta_reason))
+    assert seen == [
+        *[(None, "measuring")] * 6,
+        (20, None),
+        (15, None),
+        (10, None),
+        (5, None),
+        (None, "finalizing"),
+    ]
+    assert run.job.transfer_speed_bps == 3  # the sender's word: nothing is copied that the hub could measure
+    run.send(status="completed", sequence=20)
+    assert (run.job.eta_seconds, run.job.eta_reason, run.job.transfer_speed_bps) == (0, None, 3)
+
+
+def test_no_speed_is_made_of_bytes_read_again_and_bytes_copied():
+    run = Run()
+    for step in range(8):
+        said = {"bytes_verified": step * 500, "bytes_to_verify": 9_000, "bytes_transferred": 50_000}
+        run.send(status="running", sequence=step, current_phase="verifying", **said)
+    run.send(status="completed", sequence=9, current_phase="finalizing")
+    assert run.job.transfer_speed_bps == 0
+
+
+def test_a_verification_that_stands_still_has_no_time_left():
+    run = Run()
+    for step in range(12):
+        run.send(status="running", sequence=step, current_phase="verifying", bytes_verified=5, bytes_to_verify=60)
+    assert (run.job.eta_seconds, run.job.eta_reason) == (None, "measuring")
+
+
+def test_a_verification_whose_size_is_told_late_is_measured_from_then_on():
+    run = Run()
+    for step in range(8):
+        run.send(
+            status="running", sequence=step, bytes_transferred=9_000, total_bytes=9_000, current_phase="verifying"
+        )
+    assert run.job.eta_reason == "finalizing"
+    for step in range(8):
+        said = {"bytes_verified": step * 500, "bytes_to_verify": 5_000}
+        run.send(status="running", sequence=step + 8, current_phase="verifying", **said)
+    assert (run.job.eta_seconds, run.job.eta_reason) == (15, None)
+
+
+def test_how_near_estimates_of_copies_came_says_nothing_of_a_verification():
+    job = None
+    for number in range(9):
+        said = {"bytes_verified": 100 * number, "bytes_to_verify": 10_000, "vm_name": "web"}
+        update = Telemetry("backup", "vm-1", sequence=number, current_phase="verifying", **said)
+        job = merge(job, update, START + timedelta(seconds=5 * number), past={"web": 0.5}).job
+    assert (job.eta_low_seconds, job.eta_high_seconds) == estimate.spread(job.meter, job.eta_seconds)
+    assert job_view(job).eta_basis == "run"
+
+
 def test_only_advancing_bytes_or_phase_count_as_moving():
     run = Run()
     run.send(status="running", sequence=1, bytes_transferred=5)
@@ -352,6 +427,25 @@ def test_bytes_that_are_verified_count_as_moving_and_as_nothing_else():
     before = run.job.last_moved_at
     run.send(attempt=2, status="running", sequence=2, bytes_verified=1)
     assert run.job.last_moved_at > before
+
+
+def test_a_verification_is_told_in_bytes_of_all_that_are_read_again_until_the_next_attempt():
+    run = Run()
+    run.send(status="running", sequence=1, bytes_transferred=5, total_bytes=5, current_phase="transferring")
+    assert (run.job.meter.verified, run.job.meter.to_verify) == (0, 0)
+    run.send(status="running", sequence=2, current_phase="verifying", bytes_to_verify=40)
+    seen = []
+    for sequence, said in (
+        (3, {"bytes_verified": 7, "bytes_to_verify": 40}),
+        (4, {"bytes_verified": 30}),
+        (5, {}),
+    ):
+        run.send(status="running", sequence=sequence, **said)
+        shown = job_view(run.job)
+        seen.append((shown.bytes_verified, shown.bytes_to_verify, shown.bytes_transferred))
+    assert seen == [(7, 40, 5), (30, 40, 5), (30, 40, 5)]
+    run.send(attempt=2, status="running", sequence=1, bytes_transferred=1)
+    assert (job_view(run.job).bytes_verified, job_view(run.job).bytes_to_verify) == (0, 0)
 
 
 def test_disks_that_add_up_beyond_what_can_be_stored_are_refused():
@@ -710,3 +804,20 @@ def test_each_update_names_the_hub_that_heard_it():
     assert first.job.heard_by == "hub-a"
     again = Telemetry(job_type="backup", job_id="vm-1", status="running", sequence=1)
     assert merge(first.job, again, at(5), "hub-b").job.heard_by == "hub-b"
+
+
+def test_the_range_of_the_time_left_rests_on_the_machines_past_as_well():
+    job = None
+    for number in range(9):
+        said = {"sequence": number, "bytes_transferred": 100 * number, "total_bytes": 10_000, "vm_name": "web"}
+        update = Telemetry("backup", "vm-1", **said)
+        job = merge(job, update, START + timedelta(seconds=5 * number), past={"web": 0.5, "db": 0.1}).job
+    shown = (job.eta_low_seconds, job.eta_high_seconds)
+    assert shown == estimate.spread(job.meter, job.eta_seconds, 0.5)
+    assert job_view(job).eta_basis == "history"
+    update = Telemetry("backup", "vm-1", sequence=9, bytes_transferred=900, total_bytes=10_000, vm_name="web")
+    job = merge(job, update, START + timedelta(seconds=45), past={"db": 0.1}).job
+    assert (job.eta_low_seconds, job.eta_high_seconds) == estimate.spread(job.meter, job.eta_seconds)
+    assert job_view(job).eta_basis == "run"
+    ended = merge(job, replace(update, sequence=10, status="completed"), START + timedelta(seconds=50)).job
+    assert (ended.eta_low_seconds, job_view(ended).eta_basis) == (None, None)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.fault import Invalid
 from sendensed.core import listing
-from sendensed.core.listing import Mark, Query
+from sendensed.core.listing import Mark, Page, Query
 from tests.fakes.jobs import EARLY, a_job, text
 
 
@@ -100,3 +100,14 @@ def test_after_a_mark_come_the_jobs_beyond_it_and_those_without_a_key():
     assert (names(), names(descending=False)) == ("badc", "abcd")
     assert (names(after=mark), names(after=mark, descending=False)) == ("adc", "cd")
     assert (names(after=Mark(None, "c")), names(after=Mark(None, "c"), descending=False)) == ("", "d")
+
+
+@pytest.mark.parametrize("descending", [True, False])
+def test_a_page_that_looked_at_some_jobs_only_goes_on_behind_the_last_one_it_saw(descending: bool):
+    jobs = [a_job(str(n), created_at=EARLY + timedelta(seconds=n)) for n in range(5)]
+    ordered = jobs[::-1] if descending else jobs
+    first, *_, seen, beyond = ordered
+    query = Query(limit=3, descending=descending)
+    assert listing.page([first, beyond], query, seen) == Page([first], listing.mark(seen, query))
+    assert listing.page([], query, seen) == Page([], listing.mark(seen, query))
+    assert listing.page(ordered, query, beyond) == Page(ordered[:3], listing.mark(ordered[2], query))

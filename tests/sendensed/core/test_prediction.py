@@ -82,3 +82,8 @@ def test_a_machine_with_too_few_runs_is_told_how_all_were():
     assert prediction.accuracy(own, others) == Accuracy("machine", 5, 10.0)
     assert prediction.accuracy(own[1:], others) == Accuracy("all", 9, 50.0)
     assert prediction.accuracy(own[1:], []) is None
+
+
+def test_a_machines_past_is_told_by_five_completed_runs_at_the_least():
+    assert prediction.past_error([a_run(110, 100)] * 5) == 0.1
+    assert prediction.past_error([a_run(110, 100)] * 4 + [a_run(110, 100, status="failed")]) is None

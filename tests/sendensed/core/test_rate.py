@@ -3,7 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sendensed.core.rate import Bucket, Rate, draw
+from sendensed.core import rate
+from sendensed.core.rate import NEW, SIGN, Bucket, Gate, Rate, draw
 
 RATE = Rate(steady=10.0, burst=20)
 
@@ -35,3 +36,28 @@ def test_never_more_than_a_burst_and_the_steady_rate_are_taken(draws):
         else:
             assert draw(bucket, RATE, count, now + wait)[1] is None
     assert taken <= RATE.burst + now * RATE.steady + 1e-6
+
+
+def test_a_job_that_was_not_heard_for_long_is_taken_whatever_the_rate():
+    gate = Gate(RATE)
+    assert gate.wait(["a"] * 20, 0.0) is None
+    assert gate.wait(["a"] * 20, 0.1) == 2
+    assert gate.wait(["b"] * 20, SIGN) is None
+    assert gate.wait(["a"] * 20, SIGN + 0.1) is None
+    assert gate.wait(["a"] * 20, SIGN + 0.2) == 2
+
+
+def test_jobs_that_were_never_heard_have_a_tenth_of_the_rate_besides():
+    gate = Gate(RATE)
+    assert gate.wait(["a"] * 20, 0.0) is None
+    began = [gate.wait([f"job-{number}"], 0.0) is None for number in range(10)]
+    assert began == [True] * round(RATE.burst * NEW) + [False] * 8
+    assert gate.wait(["job-9", "a"], 0.0) is not None
+
+
+def test_only_jobs_heard_lately_are_remembered_beyond_a_number(monkeypatch):
+    monkeypatch.setattr(rate, "_KNOWN", 3)
+    gate = Gate(RATE)
+    gate.wait(["a", "b"], 0.0)
+    gate.wait(["c", "d"], SIGN + 1)
+    assert set(gate._heard) == {"c", "d"}

@@ -7,9 +7,9 @@ from msgspec.structs import replace
 from schemas import bundle
 from schemas.bundle import Bundle
 from schemas.job import EventView, JobDetail, Prediction
-from schemas.reading import Sample, Samples
+from schemas.reading import DiskBytes, Sample, Samples
 from sendensed.core import prediction, replay
-from sendensed.core.model import Disk, Job
+from sendensed.core.model import Disk, Job, Meter
 from sendensed.core.view import job_view
 
 NIGHT = datetime(2026, 11, 23, 2, 0, 0, tzinfo=UTC)
@@ -20,8 +20,11 @@ def at(seconds: float) -> datetime:
     return NIGHT + timedelta(seconds=seconds)
 
 
-def sample(seconds: float, done: int, speed: int = 7, attempt: int = 1) -> Sample:
-    return Sample(at(seconds), attempt, done, speed, "transferring")
+def sample(
+    seconds: float, done: int, speed: int = 7, attempt: int = 1, disks: dict[int, int] | None = None
+) -> Sample:
+    known = None if disks is None else tuple(DiskBytes(index, each * GIB) for index, each in disks.items())
+    return Sample(at(seconds), attempt, done, speed, "transferring", known)
 
 
 def event(seconds: float, status: str, kind: str = "state", said_by: str = "sender", **said: object) -> EventView:
@@ -63,7 +66,7 @@ def test_points_become_the_job_as_it_stood_with_the_speed_that_was_kept():
     )
     assert (second.status, second.transfer_speed_bps, second.progress_percent) == ("running", 7, 5.0)
     assert (second.eta_seconds, second.eta_reason) == (None, "measuring")
-    assert second.disks == ()
+    assert second.disks == (Disk(0, GIB // 2, 10 * GIB, 5.0),)
     late = found[-2].job
     assert (late.last_telemetry_at, late.eta_reason) == (at(95), None)
     assert 3 <= late.eta_seconds <= 7
@@ -139,6 +142,130 @@ def test_a_run_that_goes_on_ends_where_it_was_exported():
     first, last = replay.steps(played)
     assert (first.at, last.at) == (NIGHT, at(200))
     assert last.job.progress_percent == 40.0
+
+
+def of_disks(*points: Sample, told: dict[float, tuple[str, ...]], disks: tuple[Disk, ...], **fields: object):
+    """The disks at each point of a run, as `index: bytes, percent, state`, in the words of the history."""
+    rows = tuple(
+        event(when, "running", kind="disk", detail=said) for when, lines in told.items() for said in lines
+    )
+    played = recorded(*points, events=rows, disks=disks, **fields)
+    return [
+        {
+            disk.index: (disk.bytes_transferred // GIB, disk.progress_percent, disk.status)
+            for disk in step.job.disks
+        }
+        for step in replay.steps(played)
+        if step.is_sampled
+    ]
+
+
+THREE = (
+    Disk(0, 4 * GIB, 4 * GIB, 100.0, "completed"),
+    Disk(1, 2 * GIB, 4 * GIB, 50.0, "failed", "EIO: at 9"),
+    Disk(2, 4 * GIB, 4 * GIB, 100.0, "completed"),
+)
+
+
+def test_of_several_disks_each_is_shown_at_the_times_when_the_history_tells_how_far_it_was():
+    seen = of_disks(
+        *(sample(when, done * GIB) for when, done in ((5, 0), (10, 1), (20, 3), (40, 5), (50, 8), (60, 9))),
+        told={
+            5: ("disk 0 pending", "disk 1 pending", "disk 2 pending"),
+            8: ("disk 0 running",),
+            15: ("disk 1 running",),
+            30: ("disk 0 completed",),
+            45: ("disk 2 running",),
+            55: ("disk 1 failed: EIO: at 9", "other words"),
+        },
+        disks=THREE,
+        total_bytes=12 * GIB,
+    )
+    assert seen == [
+        {},  # points come before the rows of the same moment
+        {0: (1, 25.0, "running"), 1: (0, 0.0, "pending"), 2: (0, 0.0, "pending")},
+        {2: (0, 0.0, "pending")},
+        {0: (4, 100.0, "completed"), 1: (1, 25.0, "running"), 2: (0, 0.0, "pending")},
+        {0: (4, 100.0, "completed")},
+        {0: (4, 100.0, "completed"), 1: (2, 50.0, "failed"), 2: (3, 75.0, "running")},
+    ]
+
+
+def test_of_an_attempt_before_the_last_only_disks_without_another_ones_bytes_are_known():
+    told = {1: ("disk 0 running", "disk 1 pending"), 15: ("disk 0 completed",), 16: ("disk 1 running",)}
+    points = (sample(2, 0), sample(10, 3 * GIB), sample(20, 5 * GIB), sample(30, GIB, attempt=2))
+    assert of_disks(*points, told=told, disks=THREE[:2], attempt=2) == [
+        {0: (0, None, "running"), 1: (0, None, "pending")},
+        {0: (3, None, "running"), 1: (0, None, "pending")},
+        {},
+        {},
+    ]
+
+
+def test_a_history_whose_beginning_is_lost_tells_nothing_of_several_disks():
+    told = {6: ("disk 0 running",), 15: ("disk 0 completed",)}
+    assert of_disks(sample(5, GIB), sample(20, 5 * GIB), told=told, disks=THREE[:2]) == [{}, {}]
+
+
+def test_points_that_tell_the_disks_show_each_of_several_that_run_at_once():
+    seen = of_disks(
+        sample(5, 0),
+        sample(10, 3 * GIB, disks={0: 2, 1: 1}),
+        sample(20, 6 * GIB, disks={0: 3, 1: 1, 2: 2}),
+        sample(40, 9 * GIB, disks={0: 4, 1: 1, 2: 4}),
+        sample(50, 9 * GIB),
+        told={
+            4: ("disk 0 running", "disk 1 running", "disk 2 pending"),
+            15: ("disk 2 running",),
+            30: ("disk 1 failed: EIO: at 9", "disk 0 completed"),
+        },
+        disks=THREE,
+        total_bytes=12 * GIB,
+    )
+    assert seen == [
+        {2: (0, 0.0, "pending")},
+        {0: (2, 50.0, "running"), 1: (1, 25.0, "running"), 2: (0, 0.0, "pending")},
+        {0: (3, 75.0, "running"), 1: (1, 25.0, "running"), 2: (2, 50.0, "running")},
+        {0: (4, 100.0, "completed"), 1: (2, 50.0, "failed"), 2: (4, 99.9, "running")},
+        {0: (4, 100.0, "completed"), 1: (2, 50.0, "failed"), 2: (3, 75.0, "running")},
+    ]
+
+
+def test_a_disk_that_ended_after_a_point_has_all_its_bytes_at_once():
+    told = event(30, "running", kind="disk", detail="disk 0 completed")
+    played = recorded(sample(20, 5 * GIB, disks={0: 3, 1: 2}), events=(told,), disks=THREE[:2])
+    *_, at_point, at_end, _ = replay.steps(played)
+    assert [disk.bytes_transferred // GIB for disk in at_point.job.disks] == [3, 2]
+    assert [disk.bytes_transferred // GIB for disk in at_end.job.disks] == [4, 2]
+
+
+def test_points_that_tell_the_disks_do_so_in_any_attempt_and_without_the_beginning_of_the_history():
+    told = {15: ("disk 0 completed",)}
+    points = (sample(10, 3 * GIB, disks={0: 2, 1: 1}), sample(20, 5 * GIB, disks={0: 4, 1: 1}))
+    assert of_disks(
+        *points, sample(30, GIB, attempt=2, disks={0: 1, 1: 0}), told=told, disks=THREE[:2], attempt=2
+    ) == [
+        {0: (2, None, ""), 1: (1, None, "")},
+        {0: (4, 100.0, "completed"), 1: (1, None, "")},
+        {0: (1, 25.0, ""), 1: (0, 0.0, "")},
+    ]
+
+
+def test_how_far_a_verification_was_is_part_of_the_end():
+    played = recorded(sample(5, GIB), meter=Meter(verified=3, to_verify=9))
+    assert replay.steps(played)[-1].job.meter == Meter(verified=3, to_verify=9)
+
+
+def test_a_copy_that_was_verified_then_has_no_time_left_of_the_whole_run():
+    points = [sample(5 * number, number * GIB // 2) for number in range(1, 11)]
+    points.append(replace(sample(60, 10 * GIB), current_phase="verifying"))
+    jobs = [
+        step.job
+        for step in replay.steps(recorded(*points, meter=Meter(verified=3, to_verify=9)))
+        if step.is_sampled
+    ]
+    assert [job.eta_reason for job in jobs[6:]] == [*["verification"] * 4, "finalizing"]
+    assert [(job.meter.verified, job.meter.to_verify) for job in jobs[-2:]] == [(0, 9), (0, 0)]
 
 
 def test_what_was_predicted_is_shown_as_it_was():

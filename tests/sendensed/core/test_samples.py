@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from schemas.reading import Gap, Sample
+from schemas.reading import DiskBytes, Gap, Sample
 from sendensed.core import samples
+from sendensed.core.model import Disk
 from sendensed.core.samples import Found, Hole, Outage, Window
 from tests.fakes.jobs import EARLY, a_job, an_event
 
@@ -39,6 +40,12 @@ def test_a_sample_is_due_once_in_five_seconds_and_at_each_change_that_was_heard(
 def test_a_job_that_was_never_heard_of_has_no_sample():
     assert samples.of(heard(None)) is None
     assert samples.of(heard(3, bytes_transferred=9)) == Sample(at(3), 1, 9, 0, "pending")
+
+
+def test_a_sample_tells_how_far_each_of_several_disks_is_and_of_one_nothing_besides():
+    several = (Disk(0, 5, 9), Disk(3, 7, 9))
+    assert samples.of(heard(3, disks=several)).disks == (DiskBytes(0, 5), DiskBytes(3, 7))
+    assert samples.of(heard(3, disks=several[:1])).disks is None
 
 
 def a_sample(seconds: float, attempt: int = 1, done: int = 0) -> Sample:

@@ -1,5 +1,7 @@
 """Connection: what a peer gets for good and bad manners, and when; all in memory, on a clock that jumps."""
 
+import sys
+
 import pytest
 import trio
 from structlog.testing import capture_logs
@@ -20,6 +22,33 @@ async def test_pipelined_requests_are_answered_in_order(autojump_clock):
     async with connected(make_server(handler)) as client:
         await client.send(b"".join(b"GET /%d HTTP/1.1\r\nHost: hub\r\n\r\n" % n for n in range(50)))
         assert [(await client.answer()).body for _ in range(50)] == [b"GET /%d" % n for n in range(50)]
+
+
+@pytest.mark.parametrize("more", [b"", GET])
+async def test_an_answer_that_is_held_back_keeps_nothing_of_its_request_and_its_place_in_the_order(
+    autojump_clock, more
+):
+    bodies = []
+
+    async def handler(request):
+        if request.method == "GET":
+            return Response(200, b"next")
+        bodies.append(request.body)
+        return Response(503, b"later", pause=5.0, close=not more)
+
+    async with connected(make_server(handler)) as client:
+        await client.send(POST + b"{}" + more)
+        await wait_all_tasks_blocked()
+        await trio.sleep(1)
+        held = sys.getrefcount(bodies[0])
+        assert held == 2  # by our list and by the call itself
+        answer = await client.answer()
+        assert (answer.status, trio.current_time()) == (503, pytest.approx(5))
+        assert (answer.headers.get("connection") == "close") == (not more)
+        if more:
+            assert (await client.answer()).body == b"next"
+        else:
+            assert await client.ended()
 
 
 async def test_a_silent_connection_is_closed_without_a_word_after_10_s(autojump_clock):

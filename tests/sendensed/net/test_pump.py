@@ -153,6 +153,23 @@ async def test_an_answer_larger_than_the_socket_holds_arrives_whole_and_the_next
         assert (await client.answer()).body == b"good"
 
 
+async def test_an_answer_to_what_was_taken_may_be_held_back_and_what_comes_meanwhile_is_answered_after_it():
+    house = House()
+    async with house.visited() as client:
+        await client.send(HEAD + b"this")
+        await house.taken()
+        began = trio.current_time()
+        house.desk.answer.pop(0)(Response(200, b"late", pause=0.2))
+        await client.send(b"GET /a HTTP/1.1\r\nHost: hub\r\n\r\n")
+        assert (await client.answer()).body == b"late"
+        assert trio.current_time() - began >= 0.2
+        assert (await client.answer()).body == b"GET /a"
+        await client.send(HEAD + b"that")
+        await house.taken()
+        house.desk.tell(b"good")
+        assert (await client.answer()).body == b"good"
+
+
 async def test_a_draining_server_answers_what_it_has_taken_and_closes():
     house = House()
     async with house.visited() as client, house.client() as idle:

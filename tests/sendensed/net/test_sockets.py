@@ -3,6 +3,7 @@
 import json
 import socket
 import struct
+from contextlib import AsyncExitStack
 
 import pytest
 import trio
@@ -11,6 +12,7 @@ from trio.testing import wait_all_tasks_blocked
 
 from sendensed.net import ws
 from sendensed.net.http import Request, Response, Upgrade
+from sendensed.net.limits import Heartbeat
 from tests.sendensed.net.rig import Client, Handler, listening, make_server
 
 GET = b"GET /a HTTP/1.1\r\nHost: hub\r\n\r\n"
@@ -165,6 +167,105 @@ async def test_what_a_full_socket_took_in_part_arrives_without_another_call():
     ):
         first = await viewer.get_message()
         assert [len(first), *[len(await viewer.get_message()) for _ in taken[1:]]] == taken
+
+
+def frames_of(data: bytes) -> list[tuple[int, bytes]]:
+    """Opcode and payload of each frame of a server, which must all be whole."""
+    found = []
+    while data:
+        size, start = data[1], 2
+        if size >= 126:
+            start = 4 if size == 126 else 10
+            size = int.from_bytes(data[2:start])
+        assert len(data) >= start + size
+        found.append((data[0] & 15, data[start : start + size]))
+        data = data[start + size :]
+    return found
+
+
+def read_to_the_close(peer: socket.socket) -> bytes:
+    """What comes until the hub says why it closes, without the handshake."""
+    read = b""
+    while not read.endswith(ws.NOT_READ.encode()) and (piece := peer.recv(65536)):
+        read += piece
+    return read.partition(b"\r\n\r\n")[2]
+
+
+@pytest.mark.parametrize("way", ["directly", "waiting"])
+async def test_a_viewer_that_did_not_read_finds_whole_frames_and_then_1013(way):
+    taken, told = [], trio.Event()
+
+    async def run(viewer):
+        try:
+            while viewer.try_send(ws.text_frame(b"x" * 50_000)):
+                taken.append(50_000)
+            if way == "waiting":
+                taken.append(7)
+                await viewer.send_text(b"waiting")
+            await trio.sleep_forever()
+        finally:
+            told.set()
+
+    async def handler(request):
+        return Upgrade(run)
+
+    server = make_server(handler, heartbeat=Heartbeat(write=0.2, close=30))
+    async with listening(server) as port:
+        with socket.create_connection(("127.0.0.1", port)) as peer:
+            peer.sendall(ASK)
+            await told.wait()
+            frames = frames_of(await trio.to_thread.run_sync(read_to_the_close, peer))
+        *texts, (opcode, close) = frames
+        assert [len(payload) for _, payload in texts] == taken
+        assert (opcode, close[:2]) == (8, struct.pack("!H", 1013))
+        assert server.unsent.bytes == 0
+
+
+async def test_the_frames_that_slow_viewers_wait_for_are_bounded_and_cost_nobody_else_anything():
+    size, limit = 8 * 2**20, 40 * 2**20
+    shared = ws.text_frame(b"s" * size)
+    sockets, most, news = [], 0, b"n" * 1000
+
+    async def run(viewer):
+        sockets.append(viewer)
+        await viewer.receive()
+
+    async def handler(request):
+        return Upgrade(run)
+
+    server = make_server(handler, heartbeat=Heartbeat(unsent=limit))
+    async with listening(server) as port, AsyncExitStack() as peers:
+        for _ in range(40):
+            peers.enter_context(socket.create_connection(("127.0.0.1", port))).sendall(ASK)
+        with trio.fail_after(30):
+            while len(sockets) < 40:
+                await trio.sleep(0.01)
+        alone, together = sockets[:20], sockets[20:]
+        open_reader = trio_websocket.open_websocket("127.0.0.1", port, "/", use_ssl=False)
+        reader = await peers.enter_async_context(open_reader)
+        with trio.fail_after(30):
+            while len(sockets) < 41:
+                await trio.sleep(0.01)
+        for number, (one, other) in enumerate(zip(alone, together, strict=True)):
+            one.try_send(ws.text_frame(b"%07d" % number + b"x" * size))
+            other.try_send(shared)
+            most = max(most, server.unsent.bytes)
+            assert sockets[40].try_send(ws.text_frame(news))
+            assert await reader.get_message() == news.decode()
+        assert size < most <= limit
+        gone = [one for one in sockets if is_gone(one)]
+        assert set(gone) <= set(alone)
+        assert len(gone) > 10
+        await reader.aclose()
+    assert server.unsent.bytes == 0
+
+
+def is_gone(viewer: ws.WebSocket) -> bool:
+    try:
+        viewer.try_send(ws.text_frame(b"x"))
+    except ws.Gone:
+        return True
+    return False
 
 
 async def test_a_viewer_whose_connection_was_reset_is_gone_at_the_next_frame():

@@ -1,6 +1,8 @@
 """Tls: real certificates by openssl: shaken hands with, warned of, taken up anew, refused with a sentence."""
 
+import socket
 import ssl
+import struct
 import subprocess
 from datetime import UTC, datetime, timedelta
 
@@ -10,8 +12,12 @@ from structlog.testing import capture_logs
 
 from sendensed import config
 from sendensed.errors import ConfigError
+from sendensed.net import ws
+from sendensed.net.http import Upgrade
+from sendensed.net.limits import Heartbeat
 from sendensed.net.tls import Certificate, TlsListener
 from tests.sendensed.net.rig import Handler, make_server
+from tests.sendensed.net.test_sockets import ASK, frames_of, read_to_the_close
 
 
 def made(folder, name: str, days: int) -> config.Tls:
@@ -100,3 +106,41 @@ def test_a_certificate_that_cannot_be_used_is_said_and_one_in_use_stays(tmp_path
     assert held.context is context
     assert logs[0]["log_level"] == "error"
     assert "cannot be used" in logs[0]["reason"]
+
+
+async def test_a_viewer_over_tls_that_did_not_read_finds_whole_frames_and_then_1013(tmp_path):
+    settings = made(tmp_path, "hub", 90)
+    begun, told = 0, trio.Event()
+
+    async def run(viewer):
+        nonlocal begun
+        try:
+            while True:
+                begun += 1
+                await viewer.send(ws.text_frame(b"x" * 50_000))
+        finally:
+            told.set()
+
+    async def handler(request):
+        return Upgrade(run)
+
+    def visit(port: int) -> socket.socket:
+        context = ssl.create_default_context(cafile=settings.certificate)
+        peer = context.wrap_socket(socket.create_connection(("127.0.0.1", port)), server_hostname="127.0.0.1")
+        peer.sendall(ASK)
+        return peer
+
+    server = make_server(handler, heartbeat=Heartbeat(write=0.2, close=30))
+    [plain] = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with trio.open_nursery() as nursery:
+        listener = TlsListener(plain, Certificate(settings))
+        nursery.start_soon(trio.serve_listeners, server.serve_connection, [listener])
+        with trio.fail_after(60):
+            with await trio.to_thread.run_sync(visit, plain.socket.getsockname()[1]) as peer:
+                await told.wait()
+                read = await trio.to_thread.run_sync(read_to_the_close, peer)
+        *texts, (opcode, close) = frames_of(read)
+        assert [len(payload) for _, payload in texts] == [50_000] * begun
+        assert begun > 2
+        assert (opcode, close[:2]) == (8, struct.pack("!H", 1013))
+        nursery.cancel_scope.cancel()

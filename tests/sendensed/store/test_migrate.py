@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 import trio
+from msgspec.structs import astuple
+from structlog.testing import capture_logs
 
-from sendensed.core.model import Job
+from sendensed.core.model import Disk, Job, Meter, Point
 from sendensed.store import Change, bridge, embedded, migrate, programs
 from sendensed.store.migrate import Migration, SchemaRefused
 from sendensed.store.postgres import PostgresStore
@@ -52,6 +54,27 @@ async def test_hubs_that_start_together_apply_each_migration_once(pool, empty_ds
     assert sorted(applied) == ["0001_one.sql", "0002_two.sql"]
 
 
+async def test_who_does_not_own_the_tables_may_use_them_but_is_told_who_has_to_change_them(pool, empty_dsn):
+    await migrate.migrate(pool, (ONE,))
+    await pool.execute("""
+        DROP ROLE IF EXISTS guest;
+        CREATE ROLE guest LOGIN;
+        GRANT ALL ON SCHEMA public TO guest;
+        GRANT ALL ON ALL TABLES IN SCHEMA public TO guest""")
+    async with bridge.open_pool(empty_dsn.replace("postgres@", "guest@")) as theirs:
+        assert await migrate.migrate(theirs, (ONE,)) == []
+        with pytest.raises(SchemaRefused, match=r"0002_two\.sql is for the owner .* 'postgres': start a hub"):
+            await migrate.migrate(theirs, (ONE, TWO))
+    assert await tables(pool) == ["one", "schema_migrations"]
+
+
+async def test_a_database_from_before_migrations_said_whom_they_serve_is_read_and_gone_on_with(pool):
+    await migrate.migrate(pool, (ONE,))
+    await pool.execute("ALTER TABLE schema_migrations DROP COLUMN serves_from")
+    assert await migrate.migrate(pool, (ONE,)) == []
+    assert await migrate.migrate(pool, (ONE, TWO)) == ["0002_two.sql"]
+
+
 async def test_a_migration_that_fails_leaves_nothing_of_itself(pool):
     with pytest.raises(Exception, match="already exists"):
         await migrate.migrate(pool, (ONE, BROKEN))
@@ -62,6 +85,29 @@ async def test_a_migration_that_fails_leaves_nothing_of_itself(pool):
 async def test_a_database_newer_than_the_hub_is_refused(pool):
     await migrate.migrate(pool, (ONE, TWO))
     with pytest.raises(SchemaRefused, match=r"newer than this hub \(it has 0002_two.sql\): upgrade the hub"):
+        await migrate.migrate(pool, (ONE,))
+
+
+async def test_a_newer_database_serves_the_hubs_that_its_new_migrations_name(pool):
+    """Back to the one that they say, as far as each of them does."""
+    wide = Migration(3, "0003_wide.sql", "-- Wide: adds.\n--\n-- Serves hubs from 0002.\nCREATE TABLE three ()")
+    wider = Migration(4, "0004_wider.sql", "-- Serves hubs from 0001.\nCREATE TABLE four ()")
+    await migrate.migrate(pool, (ONE, TWO, wide, wider))
+    with capture_logs() as logs:
+        assert await migrate.migrate(pool, (ONE, TWO)) == []
+    assert [line["newest"] for line in logs] == ["0004_wider.sql"]
+    assert await migrate.migrate(pool, (ONE, TWO, wide)) == []
+    with pytest.raises(SchemaRefused, match=r"newer than this hub \(it has 0002_two.sql\): upgrade the hub"):
+        await migrate.migrate(pool, (ONE,))
+    with pytest.raises(SchemaRefused, match=r"another text of 0001_one.sql"):
+        await migrate.migrate(pool, (Migration(1, "0001_one.sql", "CREATE TABLE other ()"), TWO))
+
+
+async def test_what_a_hub_from_before_noted_of_its_migrations_serves_no_older_one(pool):
+    await migrate.migrate(pool, (ONE, TWO))
+    await pool.execute("ALTER TABLE schema_migrations DROP COLUMN serves_from")
+    assert await migrate.migrate(pool, (ONE, TWO)) == []
+    with pytest.raises(SchemaRefused, match=r"it has 0002_two.sql"):
         await migrate.migrate(pool, (ONE,))
 
 
@@ -130,8 +176,52 @@ async def test_each_field_of_a_job_has_its_column(postgres_dsn):
             "SELECT column_name FROM information_schema.columns"
             " WHERE table_name = 'backup_jobs' AND is_generated = 'NEVER'"
         )
-        positions = {"changed", "ended_in"}
-        assert {row["column_name"] for row in found} - positions == set(Job.__struct_fields__) - {"disks"}
+        of_the_database = {"changed", "ended_in", "heard_mark", "moved_mark"}
+        assert {row["column_name"] for row in found} - of_the_database == set(Job.__struct_fields__)
+
+
+async def test_the_disks_of_jobs_from_before_move_into_the_jobs_rows(pool):
+    shipped = migrate.shipped()
+    await migrate.migrate(pool, shipped[:6])
+    await pool.execute(
+        "INSERT INTO backup_jobs (id, job_type, meter) VALUES ('without', 'backup', '[]'),"
+        " ('with', 'backup', '[[[1.5, 7]], [1.5, 0], 2.5, 3]');"
+        "INSERT INTO backup_disks VALUES ('with', 1, 5, 10, NULL, 'running', 'it said \"no\"', 'read'),"
+        " ('with', 0, 7, 7, 99.5, 'completed', NULL, '')"
+    )
+    await migrate.migrate(pool, shipped)
+    jobs = await PostgresStore(pool).load(["with", "without"])
+    assert jobs["without"].disks == ()
+    assert jobs["with"].meter == Meter((Point(1.5, 7),), Point(1.5, 0), 2.5, 3)
+    assert jobs["with"].disks == (
+        Disk(0, 7, 7, 99.5, "completed"),
+        Disk(1, 5, 10, None, "running", 'it said "no"', "read"),
+    )
+
+
+async def test_jobs_from_before_get_the_marks_of_their_times(pool):
+    shipped = migrate.shipped()
+    await migrate.migrate(pool, shipped[:7])
+    await pool.execute(
+        "INSERT INTO backup_jobs (id, job_type, status, created_at, last_telemetry_at, last_moved_at) VALUES"
+        " ('spoke', 'backup', 'running', '2026-11-01Z', '2026-11-03Z', '2026-11-02Z'),"
+        " ('silent', 'backup', 'pending', '2026-11-01Z', NULL, NULL),"
+        " ('done', 'backup', 'completed', '2026-11-01Z', '2026-11-03Z', '2026-11-02Z')"
+    )
+    await migrate.migrate(pool, shipped)
+    found = await pool.fetch(
+        "SELECT id, to_char(heard_mark, 'DD'), to_char(moved_mark, 'DD') FROM backup_jobs"
+        " WHERE isfinite(heard_mark)"
+    )
+    assert {tuple(row) for row in found} == {("spoke", "03", "02"), ("silent", "01", "01")}
+
+
+async def test_a_look_with_psql_shows_each_disk_of_a_job_in_a_row_of_its_own(postgres_dsn):
+    disks = (Disk(0, 7, 7, 99.5, "completed"), Disk(2, 5, 10, None, "failed", "gone", "read"))
+    async with bridge.open_pool(postgres_dsn) as pool:
+        await PostgresStore(pool).save([Change(a_job("a", disks=disks), None), Change(a_job("b"), None)])
+        found = await pool.fetch("SELECT * FROM backup_disks ORDER BY backup_job_id, disk_index")
+    assert [tuple(row) for row in found] == [("a", *astuple(disk)) for disk in disks]
 
 
 async def test_an_ordinary_update_is_heap_only(postgres_dsn):

@@ -1,11 +1,14 @@
 """History in PostgreSQL: events converted with their data, days made, thinned and dropped while others write."""
 
+from collections import Counter
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 import trio
 from msgspec.structs import replace
 
+from sendensed.core.model import Disk
 from sendensed.core.retention import Limits, name
 from sendensed.core.samples import Window
 from sendensed.store import Change, bridge, migrate
@@ -49,6 +52,7 @@ async def sampled(store, moments, job_id="backup-web-1"):
             status="running",
             last_telemetry_at=moment,
             bytes_transferred=number * 10,
+            disks=(Disk(0, number * 4), Disk(1, number * 6)),
             transfer_speed_bps=number,
         )
         assert await store.save([Change(job, before, (an_event(job_id, at=moment),), sample=True)])
@@ -122,12 +126,17 @@ async def test_old_days_are_thinned_to_a_point_a_minute_and_then_dropped(pool):
     found = await days(pool, "job_samples")
     assert (found[f"{thinned}_thin"], found["job_samples_default"]) == (3, 0)
     assert not {thinned, dropped} & set(found)
-    window = Window(old, old + timedelta(hours=1), 5, now - timedelta(days=7))
+    window = Window(old, old + timedelta(hours=1), 5, now - timedelta(days=7), disks=True)
     kept = await archive.samples("thinned", window)
     assert [(one.at - old, one.bytes_transferred, one.transfer_speed_bps) for one in kept.samples] == [
         (timedelta(seconds=55), 110, 5),
         (timedelta(seconds=115), 230, 17),
         (timedelta(seconds=175), 350, 29),
+    ]
+    assert [[disk.bytes_transferred for disk in one.disks] for one in kept.samples] == [
+        [44, 66],
+        [92, 138],
+        [140, 210],
     ]
     assert kept.holes == ()
     job, events_left = await store.job("gone")
@@ -139,6 +148,7 @@ async def test_one_hub_at_a_time_tends(pool):
     async with pool.connection() as other:
         await other.execute("SELECT pg_advisory_lock($1)", 0x53454E45)
         assert await PostgresArchive(pool).tend(LIMITS) == []
+        await other.execute("SELECT pg_advisory_unlock($1)", 0x53454E45)
     assert await PostgresArchive(pool).tend(LIMITS) == ["swept"]
 
 
@@ -155,41 +165,106 @@ async def test_a_day_in_use_is_dropped_later_and_nobody_waits_for_it(pool):
     assert f"dropped {table}" in await archive.tend(LIMITS)
 
 
-async def test_saves_go_on_while_days_come_and_go(pool):
-    """No save fails, and none waits for more than a lock's wait and its own time, while tables change under it."""
-    store, now, archive = PostgresStore(pool), await today(pool), PostgresArchive(pool)
-    stop = trio.Event()
-    writes = 0
+class Traffic:
+    """One job that is heard without end, and readers of all that there is, while days come and go under them."""
 
-    async def write():
-        nonlocal writes
+    def __init__(self, pool, now: datetime) -> None:
+        self.store, self.archive = PostgresStore(pool), PostgresArchive(pool)
+        self.now = now
+        self.ends = False
+        self.writes = 0
+        self.reads: Counter[str] = Counter()
+        self.dropping = False
+
+    @asynccontextmanager
+    async def running(self):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._write)
+            for look in (self._detail, self._of_today, self._of_old_days, self._machine):
+                nursery.start_soon(self._read, look)
+            yield
+            self.ends = True
+
+    async def _write(self) -> None:
         before = None
-        while not stop.is_set():
-            moment = now + timedelta(seconds=writes)
-            job = a_job(
-                "busy", status="running", revision=before.revision if before else 0, last_telemetry_at=moment
-            )
+        while not self.ends:
+            moment = self.now + timedelta(seconds=self.writes)
+            revision = before.revision if before else 0
+            job = a_job("busy", status="running", revision=revision, last_telemetry_at=moment, vm_name="web-1")
             with trio.fail_after(20 * LOCK_WAIT):
-                held = await store.save([Change(job, before, (an_event("busy", at=moment),), sample=True)])
+                held = await self.store.save([Change(job, before, (an_event("busy", at=moment),), sample=True)])
             assert held == {"busy"}
             before = replace(job, revision=job.revision + 1)
-            writes += 1
+            self.writes += 1
 
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(write)
-        for ago in range(8, 28):
-            await made(pool, "job_samples", now - timedelta(days=ago))
+    async def _read(self, look) -> None:
+        while not self.ends:
+            with trio.fail_after(20 * LOCK_WAIT):
+                await look()
+            self.reads[look.__name__] += 1
+            await trio.lowlevel.checkpoint()
+
+    async def _detail(self) -> None:
+        """A job and its events are of one moment: each of its saves brought one."""
+        found = await self.store.job("busy")
+        if found is not None:
+            job, events = found
+            assert len(events) == min(job.revision, 500)
+
+    async def _of_today(self) -> None:
+        """Each committed sample is there, whichever table it is in."""
+        before = self.writes
+        window = Window(self.now, self.now + timedelta(days=1), 1, self.now - timedelta(days=7))
+        assert len((await self.archive.samples("busy", window)).samples) in range(before, self.writes + 2)
+
+    async def _of_old_days(self) -> None:
+        """A day is whole or thinned, or gone with all of its points once days are dropped."""
+        window = Window(self.now - timedelta(days=40), self.now, 5, self.now - timedelta(days=7))
+        found = Counter(point.at.date() for point in (await self.archive.samples("kept", window)).samples)
+        assert set(found.values()) <= {WHOLE, THINNED}
+        assert len(found) == OLD_DAYS or self.dropping
+
+    async def _machine(self) -> None:
+        [(name, [run])] = await self.archive.machines(limit=5, names=["kept-1"])
+        assert (name, run.status) == ("kept-1", "running")
+
+
+OLD_DAYS, WHOLE, THINNED = 20, 24, 2
+_UNMADE = """
+ALTER TABLE {parent} DETACH PARTITION {table};
+INSERT INTO {parent} SELECT * FROM {table};
+DROP TABLE {table}"""
+
+
+async def test_saves_and_readers_go_on_while_days_come_and_go(pool):
+    """None fails or sees half, nor waits for more than some locks' waits, while tables change under it."""
+    now = await today(pool)
+    traffic, archive = Traffic(pool, now), PostgresArchive(pool)
+    old = [now - timedelta(days=ago) for ago in range(8, 8 + OLD_DAYS)]
+    for day in old:
+        await made(pool, "job_samples", day)
+    moments = [day + timedelta(seconds=5 * number) for day in reversed(old) for number in range(WHOLE)]
+    await sampled(traffic.store, moments, "kept")
+    await pool.execute("UPDATE backup_jobs SET vm_name = 'kept-1'")
+    async with traffic.running():
         done: list[str] = []
         with trio.fail_after(60):
-            while len([one for one in done if one.startswith("thinned")]) < 20:
+            while sum(one.startswith("thinned") for one in done) < OLD_DAYS:
                 done += await archive.tend(LIMITS)
-            while len([one for one in done if one.startswith("dropped")]) < 20:
+            for parent in ("job_events", "job_samples") * 10:
+                table = name(parent, now)
+                await pool.execute(_UNMADE.format(parent=parent, table=table))
+                while f"made {table}" not in (tended := await archive.tend(LIMITS)):
+                    done += tended
+            traffic.dropping = True
+            while sum(one.startswith("dropped") for one in done) < OLD_DAYS:
                 done += await archive.tend(Limits(events=90, samples=7, whole=7))
-        stop.set()
-    _, events = await store.job("busy")
-    assert len(events) == min(writes, 500)
+    _, events = await traffic.store.job("busy")
+    assert len(events) == min(traffic.writes, 500)
     count = await pool.fetchval("SELECT count(*) FROM job_samples WHERE job_id = 'busy'")
-    assert count == writes
+    assert count == traffic.writes
+    assert min(traffic.reads.values()) > OLD_DAYS
+    assert len(traffic.reads) == 4
 
 
 async def test_an_outage_is_noted_once_a_hub_is_back(pool):

@@ -1,0 +1,27 @@
+"""Words: how sizes and shares are told to people, the same by every program and on the page.
+
+Both are rounded down to a tenth: nothing is said to be done, or a unit to be reached, to which a byte is lacking.
+"""
+
+import math
+
+_UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
+_NEARLY = 1e-9
+"""By what a product such as 32.3 * 10 may fall short of its integer, which must not cost a tenth."""
+
+
+def size(count: float) -> str:
+    """`1.5 GiB`, `1023 B`."""
+    unit = 0
+    while count >= 1024 and unit < len(_UNITS) - 1:
+        count, unit = count / 1024, unit + 1
+    return f"{_tenths(count)} {_UNITS[unit]}" if unit else f"{int(count)} B"
+
+
+def percent(share: float) -> str:
+    """`62.3 %`; `100 %` of nothing that lacks a byte."""
+    return "100 %" if share >= 100 else f"{_tenths(max(share, 0.0))} %"
+
+
+def _tenths(value: float) -> str:
+    return f"{math.floor(value * 10 + _NEARLY) / 10:.1f}"
