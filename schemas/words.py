@@ -1,6 +1,7 @@
-"""Words: how sizes and shares are told to people, the same by every program and on the page.
+"""Words: how sizes, shares and durations are told to people, the same by every program and on the page.
 
-Both are rounded down to a tenth: nothing is said to be done, or a unit to be reached, to which a byte is lacking.
+All are rounded down, sizes and shares to a tenth, durations to their second unit: nothing is said to be done, or a
+unit to be reached, to which a byte or a second is lacking.
 """
 
 import math
@@ -21,6 +22,17 @@ def size(count: float) -> str:
 def percent(share: float) -> str:
     """`62.3 %`; `100 %` of nothing that lacks a byte."""
     return "100 %" if share >= 100 else f"{_tenths(max(share, 0.0))} %"
+
+
+def duration(seconds: float) -> str:
+    """`45 s`, `4 min 05 s`, `3 h 07 min`, `2 d 4 h`."""
+    whole = max(int(seconds), 0)
+    days, hours, minutes = whole // 86_400, whole // 3600 % 24, whole // 60 % 60
+    if days:
+        return f"{days} d {hours} h"
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {whole % 60:02} s" if minutes else f"{whole} s"
 
 
 def _tenths(value: float) -> str:

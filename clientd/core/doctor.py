@@ -7,13 +7,12 @@ from typing import Literal
 import msgspec
 
 from clientd.core.spool import Holding
+from schemas import words
 
 Verdict = Literal["ok", "warning", "wrong"]
 
 LARGEST_SKEW = 5.0
 """Seconds between our clock and the hub's that are no trouble: times of day are only shown."""
-
-_GIB = 2**30
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -137,7 +136,7 @@ def _clock(found: Hub) -> Finding:
         return Finding("clock", "warning", "the hub tells no time: its version may be another, look at both")
     if abs(found.skew) > LARGEST_SKEW:
         ahead = "ahead of" if found.skew > 0 else "behind"
-        said = f"the hub's clock is {abs(found.skew):.0f} s {ahead} ours: set both by NTP"
+        said = f"the hub's clock is {words.duration(abs(found.skew))} {ahead} ours: set both by NTP"
         return Finding("clock", "warning", said)
     return Finding("clock", "ok", "the hub's clock and ours agree")
 
@@ -147,9 +146,10 @@ def _disk(disk: Disk, wanted: int | None) -> Finding:
     if disk.error:
         return Finding(check, "wrong", disk.error)
     if disk.role == "source":
-        return Finding(check, "ok", f"{name} can be read, {disk.size or 0} bytes")
+        return Finding(check, "ok", f"{name} can be read, {words.size(disk.size or 0)}")
     if disk.free is not None and wanted is not None and disk.free < wanted:
-        said = f"{name} has room for {disk.free / _GIB:.2f} GiB, its source has {wanted / _GIB:.2f}: make room"
+        lacking = f"{words.size(wanted - disk.free)} less than its source has"
+        said = f"{name} has room for {words.size(disk.free)}, {lacking}: make room"
         return Finding(check, "warning", f"{said}, unless enough of it is empty")
-    room = "" if disk.free is None else f", {disk.free / _GIB:.2f} GiB free"
+    room = "" if disk.free is None else f", {words.size(disk.free)} free"
     return Finding(check, "ok", f"{name} can be written{room}")

@@ -172,7 +172,7 @@ APPLIANCES: "Kind[ApplianceView]" = Kind(
         ),
         Column(
             "CLOCK",
-            lambda one, now: "" if one.clock_skew_seconds is None else f"{one.clock_skew_seconds:+.1f} s",
+            lambda one, now: words.skew(one.clock_skew_seconds),
             lambda one: None if one.clock_skew_seconds is None else abs(one.clock_skew_seconds),
             falling=True,
             right=True,

@@ -14,6 +14,7 @@ _REASONS = {
 }
 plain = terminal.plain
 size = words.size
+duration = words.duration
 SYMBOLS = {
     "pending": "○",
     "running": "▶",
@@ -27,14 +28,6 @@ SYMBOLS = {
 def percent(value: float | None) -> str:
     """`62.3 %`; a dash for unknown."""
     return "-" if value is None else words.percent(value)
-
-
-def duration(seconds: float) -> str:
-    """`2 h 05 m`, `5 m 12 s`, `42 s`."""
-    whole = max(int(seconds), 0)
-    if whole >= 3600:
-        return f"{whole // 3600} h {whole // 60 % 60:02} m"
-    return f"{whole // 60} m {whole % 60:02} s" if whole >= 60 else f"{whole} s"
 
 
 def time_left(job: JobView) -> str:
@@ -53,6 +46,13 @@ def age(moment: datetime | None, now: datetime | None) -> str:
     if moment is None:
         return "never"
     return stamp(moment) if now is None else f"{duration((now - moment).total_seconds())} ago"
+
+
+def skew(seconds: float | None) -> str:
+    """`in step`, `12 s ahead`, `3 min 10 s behind`, as the page has it; nothing where it is not known."""
+    if seconds is None or abs(seconds) < 1:
+        return "" if seconds is None else "in step"
+    return f"{duration(abs(seconds))} {'ahead' if seconds > 0 else 'behind'}"
 
 
 def stamp(moment: datetime | None) -> str:

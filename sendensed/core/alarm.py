@@ -12,6 +12,8 @@ from datetime import datetime
 
 import msgspec
 
+from schemas import words
+
 MASS_SILENCE = "mass_silence"
 
 
@@ -41,7 +43,7 @@ def mass_silence(silent: int, active: int, now: datetime, hub: str, limits: Limi
     """The alarm to raise."""
     detail = (
         f"{silent} of {active} active jobs are silent: look at the network between appliances and hubs; "
-        f"none is called failed for {limits.hold:g} s, or until the share falls"
+        f"none is called failed for {words.duration(limits.hold)}, or until the share falls"
     )
     return Alarm(MASS_SILENCE, now, hub, detail)
 

@@ -94,11 +94,11 @@ async def test_a_token_that_is_refused_is_said(hub, tmp_path, status):
     assert found["token"]["sentence"].startswith(f"token refused ({status})")
 
 
-async def test_a_clock_that_is_off_is_said_with_its_seconds(hub, tmp_path):
+async def test_a_clock_that_is_off_is_said_with_how_far(hub, tmp_path):
     replies(hub, time="2020-01-01T00:00:00Z")
     _, found = await examined(tmp_path, "--hub", hub.url)
     assert found["clock"]["verdict"] == "warning"
-    assert "s behind ours: set both by NTP" in found["clock"]["sentence"]
+    assert " h behind ours: set both by NTP" in found["clock"]["sentence"]
 
 
 async def test_a_hub_that_cannot_work_says_why(hub, tmp_path):
@@ -138,7 +138,7 @@ async def test_a_source_command_is_started_looked_at_and_stopped(tmp_path):
     disk = {"source_command": ["nbdkit", "null", "size=1M"], "target": "copy"}
     file.write_text(json.dumps({"job_id": "backup-x", "disk": [disk]}))
     _, found = await examined(tmp_path, str(file), "--hub", "http://127.0.0.1:9")
-    assert found["disk[0].source"]["sentence"] == "'nbdkit' can be read, 1048576 bytes"
+    assert found["disk[0].source"]["sentence"] == "'nbdkit' can be read, 1.0 MiB"
 
 
 async def test_a_wrong_job_file_and_a_token_file_open_to_others_are_findings(tmp_path):

@@ -20,3 +20,8 @@ def test_a_size_is_rounded_down_and_never_over_a_unit(count, told):
 @pytest.mark.parametrize(("share", "told"), CASES["percent"])
 def test_a_share_is_rounded_down_and_100_is_said_of_the_whole_alone(share, told):
     assert words.percent(share) == operators.percent(share) == told
+
+
+@pytest.mark.parametrize(("seconds", "told"), CASES["duration"])
+def test_a_duration_has_two_units_and_is_rounded_down(seconds, told):
+    assert words.duration(seconds) == operators.duration(seconds) == told

@@ -60,7 +60,7 @@ def test_a_hub_that_is_well_is_well():
         ({"push": 503}, "token", "warning", "could not look at the token"),
         ({"skew": None}, "clock", "warning", "tells no time"),
         ({"skew": 5.0}, "clock", "ok", "agree"),
-        ({"skew": 61.2}, "clock", "warning", "the hub's clock is 61 s ahead of ours: set both by NTP"),
+        ({"skew": 190.9}, "clock", "warning", "the hub's clock is 3 min 10 s ahead of ours: set both by NTP"),
         ({"skew": -8.0}, "clock", "warning", "the hub's clock is 8 s behind ours"),
     ],
 )
@@ -100,14 +100,15 @@ def test_disks_are_judged_each_end_by_itself():
         ("disk[3].target", "ok"),
         ("disk[4].source", "wrong"),
     ]
-    assert found[1].sentence == "'/b' can be written, 2.00 GiB free"
+    assert found[0].sentence == "'/a' can be read, 1.0 GiB"
+    assert found[1].sentence == "'/b' can be written, 2.0 GiB free"
 
 
 def test_a_target_with_too_little_room_is_a_warning_because_holes_need_none():
     source = Disk(index=0, role="source", name="/a", size=2**31)
     (_, target) = doctor.disks([source, Disk(index=0, role="target", name="/b", free=2**30)])
     assert target.verdict == "warning"
-    assert "has room for 1.00 GiB, its source has 2.00: make room" in target.sentence
+    assert "has room for 1.0 GiB, 1.0 GiB less than its source has: make room" in target.sentence
 
 
 def test_a_device_or_an_export_has_no_room_to_speak_of():

@@ -78,7 +78,7 @@ def test_while_the_targets_are_read_again_the_bytes_are_those_of_that():
     verifying = job(current_phase="verifying", meter=done, eta_reason="finalizing", transfer_speed_bps=5, **copied)
     assert (words.time_left(verifying), words.speed(verifying)) == ("verifying", "-")
     known = job(current_phase="verifying", meter=done, eta_seconds=75, **copied)
-    assert (words.time_left(known), words.speed(known)) == ("1 m 15 s", "-")
+    assert (words.time_left(known), words.speed(known)) == ("1 min 15 s", "-")
     ended = job(status="completed", current_phase="verifying", meter=done, **copied)
     assert words.copied(ended) == "1.0 GiB / 1.0 GiB allocated"
     assert words.verified(ended) == "2.0 GiB / 8.0 GiB"
@@ -90,7 +90,7 @@ def test_a_copy_that_is_verified_then_tells_its_own_time_left_and_that():
     points = (Point(0.0, 0), Point(40.0, 4 * GIB))
     meter = Meter(points, points[0], GIB / 10, 9, to_verify=GIB)
     copying = job(current_phase="transferring", eta_reason="verification", total_bytes=13 * GIB, meter=meter)
-    assert words.time_left(copying) == "1 m 30 s + verification"
+    assert words.time_left(copying) == "1 min 30 s + verification"
     assert words.time_left(job(eta_reason="verification", total_bytes=GIB)) == "verification"
 
 
@@ -150,4 +150,4 @@ def test_wide_shows_when_and_why():
     )
     heading, line = output.table(columns.JOBS, [failed], NIGHT, wide=True)
     assert heading.endswith("ID  ERROR")
-    assert line.endswith("5 m 00 s  a   no space")
+    assert line.endswith("5 min 00 s  a   no space")

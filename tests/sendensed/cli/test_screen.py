@@ -52,15 +52,8 @@ def test_a_lost_feed_and_a_hub_without_database_are_said():
     assert "the hub cannot reach its database" in shown(job(), ready=False)
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"), [(-1, "0 s"), (59.9, "59 s"), (312, "5 m 12 s"), (7_505, "2 h 05 m")]
-)
-def test_durations_are_told_in_two_units(seconds: float, text: str):
-    assert words.duration(seconds) == text
-
-
 def test_the_time_left_is_a_number_or_its_reason():
-    assert words.time_left(job(eta_seconds=90)) == "1 m 30 s"
+    assert words.time_left(job(eta_seconds=90)) == "1 min 30 s"
     assert words.time_left(job(eta_reason="unknown_total")) == "total unknown"
     assert words.time_left(job(status="completed", eta_seconds=0)) == ""
 
@@ -70,6 +63,14 @@ def test_ages_are_told_by_the_hubs_clock_and_as_times_where_that_is_not_known():
     assert words.age(None, later) == "never"
     assert words.age(NIGHT, later) == "7 s ago"
     assert words.age(NIGHT, None) == "2026-11-23T02:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "told"),
+    [(None, ""), (0.99, "in step"), (-0.4, "in step"), (1, "1 s ahead"), (-190.9, "3 min 10 s behind")],
+)
+def test_a_clock_is_in_step_ahead_or_behind(seconds: float | None, told: str):
+    assert words.skew(seconds) == told
 
 
 @pytest.mark.parametrize(
@@ -94,5 +95,5 @@ def test_a_job_that_does_not_move_is_said_not_to_and_an_ended_one_how_long_it_to
     assert words.took(job()) == ""
     assert (
         words.took(job(status="completed", started_at=NIGHT, completed_at=NIGHT + timedelta(hours=2)))
-        == "2 h 00 m"
+        == "2 h 00 min"
     )

@@ -49,7 +49,7 @@ async def test_the_line_on_the_terminal_tells_how_far_one_job_is_and_how_many_se
     }
     assert (
         wait.status_line(watched)
-        == "a  ━━━━━━━━━━━━────────────  50.0 %  512.0 MiB / 1.0 GiB  0 B/s  1 m 30 s left"
+        == "a  ━━━━━━━━━━━━────────────  50.0 %  512.0 MiB / 1.0 GiB  0 B/s  1 min 30 s left"
     )
     watched.jobs["b"] = job("b")
     assert wait.status_line(watched) == "2 jobs to wait for"

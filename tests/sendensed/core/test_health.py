@@ -59,7 +59,7 @@ def test_an_alarm_says_how_many_are_silent_and_where_to_look():
     assert (raised.kind, raised.since, raised.raised_by) == ("mass_silence", NIGHT, "a")
     assert raised.detail == (
         "4 of 6 active jobs are silent: look at the network between appliances and hubs; "
-        "none is called failed for 900 s, or until the share falls"
+        "none is called failed for 15 min 00 s, or until the share falls"
     )
 
 
