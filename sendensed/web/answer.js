@@ -7,7 +7,7 @@
 
 import { read } from "./api.js";
 import { clock, duration } from "./format.js";
-import { html } from "./html.js";
+import { html, Time } from "./html.js";
 
 /** Milliseconds until a read that failed is tried again. */
 const AGAIN = 5_000;
@@ -99,7 +99,7 @@ export function Shown({ answer, name, now, children }) {
   return html`
     ${answer.isOld &&
     html`<p class="notice old-answer">
-      <strong>Old: ${name} as of ${clock(answer.readAt)}</strong>, ${duration((now - answer.readAt) / 1000)} ago.${" "}
+      <strong>Old: ${name} as of <${Time} at=${answer.readAt} text=${clock(answer.readAt)} /></strong>, ${duration((now - answer.readAt) / 1000)} ago.${" "}
       ${failure(answer)} It is asked again every few seconds. <${SignIn} answer=${answer} />
     </p>`}
     <div class=${answer.isOld ? "old" : ""}>${children(body)}</div>

@@ -13,7 +13,7 @@ import { Feed } from "./feed.js";
 import { moment } from "./format.js";
 import { FAILED_SHOWN, firstLine, group, title } from "./groups.js";
 import { Help, openHelp } from "./help.js";
-import { html, render, Time } from "./html.js";
+import { html, render, Sentence, Time } from "./html.js";
 import { showIcon } from "./icon.js";
 import { listen } from "./keys.js";
 import { Navigation } from "./navigation.js";
@@ -135,7 +135,7 @@ function App({ groups, now, route }) {
       <${Replayed} replay=${health?.replay} now=${now} />
       <div class="first-line">
         <a class="name" href="#/">Sendense</a>
-        <h1 id="summary">${isKnown ? firstLine(groups, now) : "Connecting to the hub"}</h1>
+        <h1 id="summary">${isKnown ? html`<${Sentence} of=${firstLine(groups, now)} />` : "Connecting to the hub"}</h1>
         <${Pulse} now=${now} />
       </div>
       <div class="second-line">

@@ -4,7 +4,7 @@
 
 import { jobAddress, post, read } from "./api.js";
 import { age, moment } from "./format.js";
-import { Component, html } from "./html.js";
+import { Component, html, Time } from "./html.js";
 import { isActive } from "./jobs.js";
 import { machine } from "./words.js";
 
@@ -50,7 +50,7 @@ export class Cancel extends Component {
     const button = (node) => (this.#button = node);
     return html`<div class="cancel">
       ${asked !== null &&
-      html`<p class="quiet">An operator asked it to stop ${age(asked, now)}; its sender has not said yet that it did.</p>`}
+      html`<p class="quiet">An operator asked it to stop <${Time} at=${asked} text=${age(asked, now)} />; its sender has not said yet that it did.</p>`}
       ${step === "idle" &&
       html`<button type="button" class="danger" ref=${button} disabled=${mayNot} onClick=${this.#ask}>
         ${asked === null ? "Cancel this job" : "Ask again"}

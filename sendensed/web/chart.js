@@ -4,9 +4,9 @@
  * The time axis runs on with the hub's clock, so a job that fell silent shows a growing gap at the right.
  */
 
-import { clock, duration, NONE, speed, when } from "./format.js";
-import { html } from "./html.js";
-import { AXIS, binarySplits, colour, markers, Plot, timeLabels } from "./plot.js";
+import { clock, duration, speed, when } from "./format.js";
+import { html, Time } from "./html.js";
+import { AXIS, binarySplits, colour, markers, Plot, timeLabels, timeSeries } from "./plot.js";
 import { causeSentence, causeWord, columns } from "./timeline.js";
 
 const HEIGHT = 220;
@@ -26,6 +26,7 @@ export function Chart({ line, now, active }) {
       make=${options}
       of=${{ line, now, active }}
       data=${columns(line)}
+      span=${span({ line, now, active })}
       stamp=${stamp}
       label=${summary(line)}
       height=${HEIGHT}
@@ -49,7 +50,7 @@ function options(current) {
       { ...AXIS, values: (_, splits) => splits.map((rate) => speed(rate)), size: 84, splits: binarySplits },
     ],
     series: [
-      { label: "Time", value: (_, at) => (at === null ? NONE : clock(at * 1000)) },
+      timeSeries("Time", clock),
       {
         label: "Speed",
         stroke: () => colour("--running"),
@@ -175,7 +176,7 @@ function summary({ points }) {
 /** The gaps and phases of the chart in words, for who cannot see them and for narrow places. */
 function InWords({ line: { gaps, phases }, now }) {
   if (phases.length === 0) return null;
-  const stretch = ({ from, to }) => `${when(from, now)}, ${duration((to - from) / 1000)}`;
+  const stretch = ({ from, to }) => html`<${Time} at=${from} text=${when(from, now)} />, ${duration((to - from) / 1000)}`;
   return html`<div class="in-words">
     <div>
       <h4>Phases</h4>
@@ -183,7 +184,7 @@ function InWords({ line: { gaps, phases }, now }) {
         ${phases.slice(-LISTED).map(
           (phase) => html`<li key=${phase.from}>
             <bdi class="wrap">${phase.name || "not told"}</bdi>
-            <span class="soft">${stretch(phase)}${phase.attempt > 1 ? `, attempt ${phase.attempt}` : ""}</span>
+            <span class="soft">${stretch(phase)}${phase.attempt > 1 && `, attempt ${phase.attempt}`}</span>
           </li>`,
         )}
       </ol>

@@ -5,14 +5,14 @@
 import { clock, daytime, duration } from "./format.js";
 import { finish, timeLeft } from "./words.js";
 
-/** `done 05:52 (in 1 h 12 min), between 05:40 and 06:10`; why there is no estimate, where there is none. */
-export function finishText(job, now) {
+/** `done 05:52 (in 1 h 12 min), between 05:40 and 06:10`, or why there is no estimate, as a sentence (see sentence.js). */
+export function finishTold(job, now) {
   const found = finish(job);
-  if (found.at === null) return `time left: ${timeLeft(job).text}`;
+  if (found.at === null) return [`time left: ${timeLeft(job).text}`];
   const isSoon = found.at - now < 600_000;
-  const short = (at) => (isSoon ? clock(at) : daytime(at, now));
-  const range = found.low === found.high ? "" : `, between ${short(found.low)} and ${short(found.high)}`;
-  return `done ${short(found.at)} (in ${duration((found.at - now) / 1000)})${range}`;
+  const short = (at) => ({ at, text: isSoon ? clock(at) : daytime(at, now) });
+  const range = found.low === found.high ? [] : [", between ", short(found.low), " and ", short(found.high)];
+  return ["done ", short(found.at), ` (in ${duration((found.at - now) / 1000)})`, ...range];
 }
 
 /** `usually within 12 %, by the last 23 runs of this machine`; '' where nothing is known of it. */

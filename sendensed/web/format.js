@@ -99,6 +99,13 @@ export function stamp(at) {
   return isNumber(at) ? `${new Date(at).toISOString().slice(0, 19).replace("T", " ")} UTC` : "";
 }
 
+/** `2026-11-23 02:14:07 to 02:40:00 UTC`, with the second date where it is another. */
+export function stampRange(from, to) {
+  const [first, last] = [stamp(from), stamp(to)];
+  const day = first.slice(0, 11);
+  return `${first.replace(" UTC", "")} to ${last.startsWith(day) ? last.slice(day.length) : last}`;
+}
+
 /** `1,234 things`, with the word's plural where there is not exactly one. */
 export function count(number, one, many = `${one}s`) {
   return `${String(number).replace(/\B(?=(\d{3})+$)/g, ",")} ${number === 1 ? one : many}`;

@@ -61,23 +61,23 @@ function estimate(ends, job) {
   }
 }
 
-/** `7 running, 1 stalled, 0 failed; finish 05:40 to 06:10; last telemetry 2 s ago`. */
+/** `7 running, 1 stalled, 0 failed; finish 05:40 to 06:10; last telemetry 2 s ago`, as a sentence (see sentence.js). */
 export function firstLine({ counts, lastHeard, finish: ends }, now) {
   const parts = [`${counts.running} running`];
   if (counts.pending) parts.push(`${counts.pending} pending`);
   parts.push(`${counts.stalled} stalled`, `${counts.failed} failed`);
   if (counts.motionless) parts.push(`${counts.motionless} not moving`);
-  const heard = lastHeard === null ? "no telemetry yet" : `last telemetry ${age(lastHeard, now)}`;
-  return [parts.join(", "), finishText(ends, now), heard].filter(Boolean).join("; ");
+  const heard = lastHeard === null ? ["no telemetry yet"] : ["last telemetry ", { at: lastHeard, text: age(lastHeard, now) }];
+  return [parts.join(", "), ...finishTold(ends, now), "; ", ...heard];
 }
 
-function finishText({ low, high, without }, now) {
-  if (low === null) return without ? "finish not known yet" : "";
-  const [from, to] = [daytime(low, now), daytime(Math.ceil(high / MINUTE) * MINUTE, now)];
-  const day = from.slice(0, from.lastIndexOf(" ") + 1); // told once where both are on it
-  const end = to.startsWith(day) ? to.slice(day.length) : to;
+function finishTold({ low, high, without }, now) {
+  if (low === null) return without ? ["; finish not known yet"] : [];
+  const [from, to] = [low, Math.ceil(high / MINUTE) * MINUTE].map((at) => ({ at, text: daytime(at, now) }));
+  const day = from.text.slice(0, from.text.lastIndexOf(" ") + 1); // told once where both are on it
+  const end = { at: to.at, text: to.text.startsWith(day) ? to.text.slice(day.length) : to.text };
   const rest = without ? ` (${without} unknown)` : "";
-  return `finish ${from === to ? from : `${from} to ${end}`}${rest}`;
+  return ["; finish ", from, ...(from.text === to.text ? [] : [" to ", end]), rest];
 }
 
 /** The window's title: what is wrong comes first, so that a narrow tab still shows it. */

@@ -44,3 +44,6 @@ export const State = ({ state }) =>
  */
 export const Time = ({ at, now, text = when(at, now) }) =>
   html`<time datetime=${at === null ? null : new Date(at).toISOString()} title=${stamp(at)}>${text}</time>`;
+
+/** A sentence (see sentence.js), its moments as `Time`. */
+export const Sentence = ({ of }) => of.map((part) => (typeof part === "string" ? part : html`<${Time} ...${part} />`));

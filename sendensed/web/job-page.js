@@ -10,9 +10,9 @@ import { jobAddress } from "./api.js";
 import { Bar } from "./bars.js";
 import { Cancel } from "./cancel.js";
 import { Chart } from "./chart.js";
-import { accuracyText, finishText, predictionTexts } from "./estimate.js";
+import { accuracyText, finishTold, predictionTexts } from "./estimate.js";
 import { age, moment, percent, when } from "./format.js";
-import { Component, html, Said, State, Time } from "./html.js";
+import { Component, html, Said, Sentence, State, Time } from "./html.js";
 import { bottleneck, DiskTable } from "./job-disks.js";
 import { History } from "./job-history.js";
 import { isActive, isNewer } from "./jobs.js";
@@ -126,13 +126,13 @@ function Head({ job, now, accuracy, isReplay }) {
       <span class="soft kind"><bdi class="wrap">${[job.job_type, job.backup_type].filter(Boolean).join(", ")}</bdi></span>
       ${!isReplay && html`<${Cancel} job=${job} now=${now} />`}
     </div>
-    ${note && html`<p class="verdict ${job.status}">${verdict(job)}<bdi>${note}</bdi></p>`}
+    ${note && html`<p class="verdict ${job.status}">${verdict(job)}<bdi><${Sentence} of=${note} /></bdi></p>`}
     <div class="headline">
       <span class="big">${percent(job.progress_percent)}</span>
       <span>${done} ${of} ${totalKind(job)}</span>
       ${again && html`<span id="verified">verified ${again.done} ${again.of}</span>`}
       <span>${pace(job)}${active ? "" : " at the end"}</span>
-      <span>${active ? finishText(job, now) : `took ${took(job, now)}`}</span>
+      <span>${active ? html`<${Sentence} of=${finishTold(job, now)} />` : `took ${took(job, now)}`}</span>
       ${active && usual && html`<span class="soft">${usual}</span>`}
       ${slow && html`<span id="bottleneck">slowed by ${slow}</span>`}
     </div>

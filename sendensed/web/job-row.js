@@ -3,10 +3,11 @@
  */
 
 import { Bar, Disks } from "./bars.js";
-import { age, clock, daytime, duration, moment, NONE, percent, speed, stamp } from "./format.js";
-import { Component, html, Said, State, Time } from "./html.js";
+import { age, clock, daytime, duration, moment, NONE, percent, speed, stamp, stampRange } from "./format.js";
+import { Component, html, Said, Sentence, State, Time } from "./html.js";
 import { isActive } from "./jobs.js";
 import { jobLink } from "./router.js";
+import { plain } from "./sentence.js";
 import { mean, Spark } from "./spark.js";
 import { amount, copyLeft, finish, machine, pace, phaseStep, timeLeft, took, totalKind, trouble, verdict, verification } from "./words.js";
 
@@ -49,7 +50,7 @@ export class JobRow extends Component {
     this.#job = job;
     const { done, of } = amount(job);
     const again = verification(job);
-    const note = hasNote(job) ? trouble(job, now) : "";
+    const note = hasNote(job) ? trouble(job, now) : null;
     return html`<tbody class="job ${job.status} ${note && "noted"}" role="rowgroup" onClick=${(event) => open(event, job)}>
       <tr role="row" aria-rowindex=${index + 2}>
         <td role="cell" class="state-column"><${State} state=${job.status} /></td>
@@ -80,7 +81,7 @@ export class JobRow extends Component {
           ${job.attempt > 1 && html`<small class="attempt">attempt ${job.attempt}</small>`}
         </td>
       </tr>
-      ${note && html`<tr role="row" class="note"><td role="cell" aria-colspan=${COLUMNS.length}><${Note} job=${job} text=${note} /></td></tr>`}
+      ${note && html`<tr role="row" class="note"><td role="cell" aria-colspan=${COLUMNS.length}><${Note} job=${job} note=${note} /></td></tr>`}
     </tbody>`;
   }
 }
@@ -114,7 +115,7 @@ function Finish({ job, now }) {
   const isSoon = at - now < SOON;
   const shown = (moment) => (isSoon ? clock(moment) : daytime(moment, now));
   const range = low === high ? "" : `${shown(low)} to ${shown(high)}`;
-  return html`<td role="cell" class="left-column" title=${range && `four of five end within ${range}`}>
+  return html`<td role="cell" class="left-column" title=${range && `four of five end within ${range} (${stampRange(low, high)})`}>
     <${Time} at=${at} now=${now} text=${shown(at)} />
     <small>${isSoon ? `${duration(Math.max(at - now, 0) / 1000)} left` : range}</small>
   </td>`;
@@ -130,7 +131,7 @@ function endedCells(job, now, isHeaded) {
   ];
 }
 
-const Note = ({ job, text }) => html`<span class="cut" title=${text}>${verdict(job)}<bdi>${text}</bdi></span>`;
+const Note = ({ job, note }) => html`<span class="cut" title=${plain(note)}>${verdict(job)}<bdi><${Sentence} of=${note} /></bdi></span>`;
 
 /** A click anywhere in the row opens the job, but for one that ends a selection of text or hits the link. */
 function open(event, job) {

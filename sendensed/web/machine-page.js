@@ -4,10 +4,10 @@
 
 import { Answer, Shown } from "./answer.js";
 import { Bar, Disks } from "./bars.js";
-import { finishText } from "./estimate.js";
+import { finishTold } from "./estimate.js";
 import { averageSpeed, successText } from "./fleet-words.js";
 import { age, bytes, count, duration, moment, NONE, percent } from "./format.js";
-import { Component, html, Said, State, Time } from "./html.js";
+import { Component, html, Said, Sentence, State, Time } from "./html.js";
 import { isActive } from "./jobs.js";
 import { Pager } from "./paging.js";
 import { address, jobLink } from "./router.js";
@@ -126,11 +126,11 @@ function Live({ job, now }) {
       <span class="big">${percent(job.progress_percent)}</span>
       <span>${done} ${of} ${totalKind(job)}</span>
       <span>${pace(job)}</span>
-      <span>${finishText(job, now)}</span>
+      <span><${Sentence} of=${finishTold(job, now)} /></span>
     </div>
     <${Bar} subject=${job} state=${job.status} label=${job.id} />
     <${Disks} job=${job} />
-    ${note && html`<p class="worry"><bdi class="wrap">${note}</bdi></p>`}
+    ${note && html`<p class="worry"><bdi class="wrap"><${Sentence} of=${note} /></bdi></p>`}
   </div>`;
 }
 
@@ -138,7 +138,8 @@ function Live({ job, now }) {
 function Chosen({ answer, route, now }) {
   const [from, to] = [moment(route.query.from ?? null), moment(route.query.to ?? null)];
   const day = new Intl.DateTimeFormat("en-GB", { weekday: "short", day: "numeric", month: "short", year: "numeric" });
-  const name = from === null ? `before ${to === null ? "?" : day.format(to)}` : `of ${day.format(from)}`;
+  const told = (at) => html`<${Time} at=${at} text=${day.format(at)} />`;
+  const name = from === null ? html`before ${to === null ? "?" : told(to)}` : html`of ${told(from)}`;
   return html`<section id="chosen">
     <h3>Runs ${name} <a href=${address({ page: "machine", id: route.id })}>All runs</a></h3>
     <${Shown} answer=${answer} name="these runs" now=${now}>

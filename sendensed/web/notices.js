@@ -23,7 +23,8 @@ export const Notices = ({ feed, clock: time, health, retry }) => html`
 
 function FeedLost({ feed, time, retry }) {
   const ago = duration((time.now() - feed.since) / 1000);
-  const asOf = feed.freshAt === null ? "" : `; numbers are as of ${clock(time.hubAt(feed.freshAt))}`;
+  const freshAt = feed.freshAt === null ? null : time.hubAt(feed.freshAt);
+  const asOf = freshAt !== null && html`; numbers are as of <${Time} at=${freshAt} text=${clock(freshAt)} />`;
   return html`<div class="notice lost" id="feed-lost">
     <strong>${feed.freshAt === null ? LOST.refused : `${LOST[feed.reason]} ${ago} ago`}</strong>
     <span>${asOf}; ${nextTry(feed, time)}.</span>

@@ -2,7 +2,8 @@
  * Plot: uPlot as a component, and what all charts share: colours of the theme, round numbers of bytes, times of the viewer.
  */
 
-import { clock, when } from "./format.js";
+import { zone } from "./days.js";
+import { clock, NONE, stamp, stampRange, when } from "./format.js";
 import { Component, html } from "./html.js";
 import UPlot from "./vendor/uplot.js";
 
@@ -32,6 +33,12 @@ export function timeLabels(_plot, splits, _axis, _space, step) {
   });
 }
 
+/** The series of the times: `say` gives the words of a moment in the viewer's zone, and UTC stands beside them. */
+export const timeSeries = (label, say) => ({
+  label,
+  value: (_plot, at) => (at === null ? NONE : `${say(at * 1000)} (${stamp(at * 1000)})`),
+});
+
 /** Round numbers of binary units: 0, 64 MiB, 128 MiB, and never more than five. */
 export function binarySplits(_plot, _axis, least, most) {
   let step = 1024;
@@ -41,7 +48,8 @@ export function binarySplits(_plot, _axis, least, most) {
 
 /**
  * One chart. `make(current)` gives uPlot's options once; `current()` is what `of` is at the time. It is drawn again when `data` or
- * `stamp` changed, and in the colours of another theme.
+ * `stamp` changed, and in the colours of another theme. Below it stands whose the times of its axis are; `span`, its ends in
+ * seconds, says them in UTC there.
  */
 export class Plot extends Component {
   #plot = null;
@@ -77,7 +85,10 @@ export class Plot extends Component {
     this.#plot.destroy();
   }
 
-  render({ label }) {
-    return html`<div class="chart" role="img" aria-label=${label} ref=${(node) => (this.#place = node)} />`;
+  render({ label, span: [from, to] }) {
+    return html`
+      <div class="chart" role="img" aria-label=${label} ref=${(node) => (this.#place = node)} />
+      <p class="quiet times">Times in <span title=${stampRange(from * 1000, to * 1000)}>${zone()}</span></p>
+    `;
   }
 }

@@ -2,9 +2,9 @@
  * Sizes: how large the runs of a machine were over time, a bar each; what did not complete is drawn hollow.
  */
 
-import { bytes, clock, count, moment, NONE, when } from "./format.js";
+import { bytes, clock, count, moment, when } from "./format.js";
 import { html } from "./html.js";
-import { AXIS, binarySplits, colour, markers, Plot, timeLabels } from "./plot.js";
+import { AXIS, binarySplits, colour, markers, Plot, timeLabels, timeSeries } from "./plot.js";
 import { isActive } from "./jobs.js";
 import UPlot from "./vendor/uplot.js";
 
@@ -26,7 +26,7 @@ export function Sizes({ runs, now }) {
   return html`<section id="sizes">
     <h3>Sizes <span class="legend"><span class="key completed" />completed <span class="key failed" />failed or cancelled</span></h3>
     <div class="chart-frame">
-      <${Plot} make=${options} of=${ended} data=${data} stamp=${ended.map((job) => job.id + job.status).join()} label=${label} height=${HEIGHT} />
+      <${Plot} make=${options} of=${ended} data=${data} span=${span(ended)} stamp=${ended.map((job) => job.id + job.status).join()} label=${label} height=${HEIGHT} />
     </div>
   </section>`;
 }
@@ -47,7 +47,7 @@ function options(current) {
       { ...AXIS, values: (_, splits) => splits.map((size) => bytes(size)), size: 84, splits: binarySplits },
     ],
     series: [
-      { label: "Created", value: (_, at) => (at === null ? NONE : `${when(at * 1000, 0)} ${clock(at * 1000).slice(5)}`) },
+      timeSeries("Created", (at) => `${when(at, 0)}${clock(at).slice(5)}`),
       { ...shared, label: "Completed", stroke: () => colour("--completed"), fill: () => colour("--completed"), width: 1 },
       { ...shared, label: "Not completed", stroke: () => colour("--failed"), fill: "transparent", width: 1.5 },
     ],

@@ -97,19 +97,19 @@ export function verdict(job) {
 
 export const voice = (said) => VOICES[said] ?? said;
 
-/** Why a job needs attention, as one line. */
+/** Why a job needs attention, as a sentence (see sentence.js); null where it does not. */
 export function trouble(job, now) {
   if (job.status === "stalled") {
     const heard = moment(job.last_telemetry_at);
-    if (heard === null) return "Never heard of since it was created.";
+    if (heard === null) return ["Never heard of since it was created."];
     const place = job.progress_percent === null ? "" : ` at ${percent(job.progress_percent)}`;
-    return `No telemetry since ${clock(heard)} (${age(heard, now)})${place}, phase ${job.current_phase}.`;
+    return ["No telemetry since ", { at: heard, text: clock(heard) }, ` (${age(heard, now)})${place}, phase ${job.current_phase}.`];
   }
   if (job.not_moving) {
     const still = duration((now - moment(job.last_moved_at)) / 1000);
-    return `Heard, but nothing has moved for ${still}, phase ${job.current_phase}.`;
+    return [`Heard, but nothing has moved for ${still}, phase ${job.current_phase}.`];
   }
-  return job.error_message ?? "";
+  return job.error_message ? [job.error_message] : null;
 }
 
 /** What a screen reader is told of a progress bar. */

@@ -52,6 +52,9 @@ def test_times_are_in_the_viewers_zone_and_get_a_date_when_they_are_older_than_a
     assert call("format", "when", call("format", "moment", "2026-11-21T04:30:00Z"), now) == "21 Nov 05:30"
     assert call("format", "when", call("format", "moment", "2025-11-21T04:30:00Z"), now) == "21 Nov 2025 05:30"
     assert call("format", "moment", "yesterday") is None
+    assert call("format", "stampRange", now, now + 60_000) == "2026-11-24 02:14:07 to 02:15:07 UTC"
+    later = now + 86_400_000
+    assert call("format", "stampRange", now, later) == "2026-11-24 02:14:07 to 2026-11-25 02:14:07 UTC"
 
 
 def test_time_left_is_a_number_or_a_reason_and_never_zero(call):
@@ -103,14 +106,15 @@ def test_each_job_stands_in_one_table_and_a_failure_needs_attention_for_a_day(ca
         "running": ["runs", "waits"],
         "recent": ["done", "failed-before"],
     }
-    assert call("groups", "firstLine", groups, now) == (
+    assert call("sentence", "plain", call("groups", "firstLine", groups, now)) == (
         "2 running, 1 pending, 1 stalled, 1 failed, 1 not moving; finish 03:15 to 03:16; last telemetry 2 s ago"
     )
     assert call("groups", "title", groups, False) == "1 failed, 1 stalled · Sendense"
     days = [at(seconds) for seconds in (86_400, 90_000, 180_000)]
     low, *ends = (call("format", "moment", moment) for moment in days)
     said = [{**groups, "finish": {"low": low, "high": end, "without": 3}} for end in ends]
-    assert [call("groups", "firstLine", one, now).split("; ")[1] for one in said] == [
+    told = [call("sentence", "plain", call("groups", "firstLine", one, now)) for one in said]
+    assert [str(one).split("; ")[1] for one in told] == [
         "finish 25 Nov 03:14 to 04:15 (3 unknown)",
         "finish 25 Nov 03:14 to 26 Nov 05:15 (3 unknown)",
     ]
