@@ -1,12 +1,13 @@
 """Nbd: disk copies between NBD servers, ours beside nbdcopy with its defaults, in interleaved rounds.
 
 Sources are raw images that nbdkit exports; targets are nbdkit's memory, or a qcow2 behind qemu-nbd, which is made
-anew for each copy. Every copy ends flushed, and the first targets are compared with their source. `clientd` is our
-engine in a process of its own, from opening to flushed as it tells itself, with a hub that is away; nbdcopy's time
-is its process'. `tuned` is nbdcopy too, with its best known setting: 16 requests of 1 MiB under way on each
-connection. CPU is user and system time of the copying side alone, without servers and without the start of the
-interpreter. What a round's copies took is compared with each other; told is the median of these ratios, and their
-quartiles.
+anew for each copy. `delay` puts 5 ms before each read and write of nbdkit. `one` is a target that says of no two
+connections that they see each other's writes, so that all copying goes over one of them. Every copy ends flushed,
+and the first targets are compared with their source. `clientd` is our engine in a process of its own, from opening
+to flushed as it tells itself, with a hub that is away; nbdcopy's time is its process'. `tuned` is nbdcopy too,
+with its best known setting: 16 requests of 1 MiB under way on each connection. CPU is user and system time of the
+copying side alone, without servers and without the start of the interpreter. What a round's copies took is
+compared with each other; told is the median of these ratios, and their quartiles.
 
     python -m tests.benchmarks.nbd --size 512 --rounds 7
     python -m tests.benchmarks.nbd --cases unix-memory tcp-delay --kinds random
@@ -31,6 +32,7 @@ from tests.clientd import servers
 KINDS = {"random": SHARES["dense"], "half": SHARES["half"], "tenth": SHARES["tenth"]}
 GIB = 2**30
 _DELAY = ["--filter=delay", "rdelay=5ms", "wdelay=5ms"]
+_SINGLE = ["--filter=multi-conn", "multi-conn-mode=disable"]
 _ENGINE = "tests.benchmarks.engine"
 
 Measured = tuple[float, float]
@@ -50,22 +52,34 @@ def _nbdkit(where: Path, port: int | None, *arguments: str) -> Iterator[str]:
 @contextlib.contextmanager
 def serving(case: str, image: Path, folder: Path, size: int) -> Iterator[tuple[str, str]]:
     """The URIs of a source and of a fresh target."""
-    tcp, slow = case.startswith("tcp"), case.endswith("delay")
+    tcp, slow, one = case.startswith("tcp"), case.endswith("delay"), "-one" in case
     filters, values = (_DELAY[:1], _DELAY[1:]) if slow else ([], [])
+    single, mode = (_SINGLE[:1], _SINGLE[1:]) if one else ([], [])
     ports = (servers.free_port(), servers.free_port()) if tcp else (None, None)
     with contextlib.ExitStack() as started:
         start = started.enter_context
         source = start(_nbdkit(folder / "s", ports[0], "-r", *filters, "file", str(image), *values[:1]))
-        if case.endswith("qcow2"):
+        if "qcow2" in case:
             target = folder / "target.qcow2"
             servers.run("qemu-img", "create", "-f", "qcow2", target, size)
             yield source, start(servers.qemu_nbd(target, "qcow2", "--shared=8", "--cache=writeback"))
             target.unlink()
         else:
-            yield source, start(_nbdkit(folder / "t", ports[1], *filters, "memory", str(size), *values[1:]))
+            memory = [*single, *filters, "memory", str(size), *mode, *values[1:]]
+            yield source, start(_nbdkit(folder / "t", ports[1], *memory))
 
 
-CASES = ("unix-memory", "tcp-memory", "unix-qcow2", "tcp-qcow2", "unix-delay", "tcp-delay")
+CASES = (
+    "unix-memory",
+    "tcp-memory",
+    "unix-qcow2",
+    "tcp-qcow2",
+    "unix-delay",
+    "tcp-delay",
+    "unix-one-delay",
+    "tcp-one-delay",
+    "unix-qcow2-delay",
+)
 
 
 def nbdcopy(source: str, target: str, *more: str) -> Measured:
@@ -114,7 +128,7 @@ def _measure(case: str, image: Path, folder: Path, options: argparse.Namespace) 
     with contextlib.ExitStack() as started:
         for turn in range(-1, options.rounds):
             for name, copy in PEERS.items() if turn % 2 else reversed(PEERS.items()):
-                if case.endswith("qcow2") or (turn, name) == (-1, "nbdcopy"):
+                if "qcow2" in case or (turn, name) == (-1, "nbdcopy"):
                     started.close()
                     source, target = started.enter_context(serving(case, image, folder, options.size * MIB))
                 measured = copy(source, target)

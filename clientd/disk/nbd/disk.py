@@ -141,13 +141,14 @@ class NbdDisk:
             main = not self._main_is_used or not self._export.can(wire.CAN_MULTI_CONN)
             self._main_is_used = True
         link = self._links[0] if main else self._another_link()
-        local = bool(self._address.socket)
+        export, settings = self._export, self._settings
         return NbdLane(
             link,
             self.path,
             writable=self._writable,
-            local=local,
-            settings=self._settings,
+            local=bool(self._address.socket),
+            suited=export.largest if self.far else export.suited(settings.request),
+            settings=settings,
             release=self._release,
         )
 

@@ -50,7 +50,7 @@ class Link:
 
 
 class NbdLane:
-    """Requests to the export. One larger than the server takes becomes several."""
+    """Requests to the export. One larger than suits the server becomes several."""
 
     def __init__(
         self,
@@ -59,10 +59,12 @@ class NbdLane:
         *,
         writable: bool,
         local: bool,
+        suited: int,
         settings: NbdSettings,
         release: Callable[[Link], None],
     ) -> None:
-        """`local` says that it is a unix socket. `release` is called with the link when the lane is closed."""
+        """`local` says that it is a unix socket. No request has more than `suited` bytes. `release` is called with
+        the link when the lane is closed."""
         self._link = link
         self._release = release
         self._path = path
@@ -70,6 +72,7 @@ class NbdLane:
         self._far = settings.far
         self._near = settings.local_requests if local else settings.near_requests
         self._most, self._window = settings.requests, settings.window
+        self._suited = suited
         self._zeroing = True
 
     def room(self, requests: int, size: int) -> bool:
@@ -118,9 +121,9 @@ class NbdLane:
         return Several([self.write(start, _ZEROS[: offset + length - start]) for start in starts])
 
     def _begin(self, kind: int, offset: int, view: memoryview) -> Pending:
-        """One request, or several where the server takes no larger ones. Raises DiskError."""
+        """One request, or several where the server takes, or wants, no larger ones. Raises DiskError."""
         session = self._link.session
-        length, largest = len(view), session.export.largest
+        length, largest = len(view), min(self._suited, session.export.largest)
         if length > largest:
             starts = range(0, length, largest)
             return Several([self._begin(kind, offset + at, view[at : at + largest]) for at in starts])

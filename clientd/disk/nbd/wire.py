@@ -86,6 +86,11 @@ class Export(msgspec.Struct, frozen=True):
         """It was advertised."""
         return bool(self.flags & flag)
 
+    def suited(self, request: int) -> int:
+        """Bytes of a request at the most: of a server that names block sizes about `request`, since qemu-nbd maps
+        memory anew for each that is much larger."""
+        return max(request // self.block * self.block, self.block) if self.sized else self.largest
+
     @property
     def write_flags(self) -> int:
         """Of what changes the disk: FUA where the server cannot flush."""

@@ -116,9 +116,9 @@ def test_a_worker_begins_with_what_is_known_of_the_way_and_waits_for_no_first_an
         assert room(disk, MIB) > NbdSettings().local_requests
 
 
-def reads(log):
-    """The bytes of every read of data that nbdkit's log tells of."""
-    found = [int(count, 16) for count in re.findall(r" Read id=\S+ offset=\S+ count=(0x[0-9a-f]+) ", log)]
+def moved(kind, log):
+    """The bytes of every read of data, or write, that nbdkit's log tells of."""
+    found = [int(count, 16) for count in re.findall(rf" {kind} id=\S+ offset=\S+ count=(0x[0-9a-f]+) ", log)]
     return [bytes_ for bytes_ in found if bytes_ > wire.SECTOR]
 
 
@@ -145,5 +145,18 @@ def test_from_server_to_server_each_worker_has_a_connection_and_requests_suit_bo
         copy.go()
     assert copy.job.status == "completed", copy.job.error
     told = log.read_text()
-    assert reads(told) == [size] * (SIZE // size)
+    assert moved("Read", told) == [size] * (SIZE // size)
     assert told.count(" Connect ") == (asked or CopySettings().remote_workers)
+
+
+def test_a_near_server_that_names_block_sizes_gets_no_larger_requests_where_the_other_one_is_far(tmp_path):
+    read, written = tmp_path / "read", tmp_path / "written"
+    policy = ["blocksize-minimum=512", "blocksize-maximum=32M", "blocksize-error-policy=error"]
+    slow = ["-r", "--filter=log", "--filter=delay", "pattern", str(SIZE), "rdelay=20ms", f"logfile={read}"]
+    sized = ["--filter=log", "--filter=blocksize-policy", "memory", str(SIZE), *policy, f"logfile={written}"]
+    with servers.nbdkit(*slow) as source, servers.nbdkit(*sized) as to:
+        copy = Copy(source, to).go()
+    assert copy.job.status == "completed", copy.job.error
+    settings = NbdSettings()
+    assert moved("Read", read.read_text()) == [settings.far_request] * (SIZE // settings.far_request)
+    assert moved("Write", written.read_text()) == [settings.request] * (SIZE // settings.request)
