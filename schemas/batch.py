@@ -13,6 +13,8 @@ ROWS = 1_000
 """Most updates in one batch."""
 BYTES = 4 * 1024 * 1024
 """Largest batch body."""
+TOO_LARGE = "too_large"
+"""The code of a row that would be too large by itself."""
 
 
 class BatchBody(msgspec.Struct, frozen=True):
@@ -82,7 +84,7 @@ def parse(content: bytes) -> list[Row]:
 def _read(place: int, row: bytes) -> Telemetry | Invalid:
     path = f"updates[{place}]"
     if len(row) > telemetry.BODY_BYTES:
-        return Invalid(f"{path}: is longer than {telemetry.BODY_BYTES} bytes", path, "too_large")
+        return Invalid(f"{path}: is longer than {telemetry.BODY_BYTES} bytes", path, TOO_LARGE)
     try:
         address = _decode_address(row)
         return telemetry.parse(address.job_type, address.job_id, row)

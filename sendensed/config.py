@@ -161,7 +161,9 @@ class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All of it. The command line overrides `listen`, `state_dir`, `database`, `open` and `allow_plaintext`."""
+    """All of it. The command line overrides `listen`, `workers`, `state_dir`, `database`, `open` and
+    `allow_plaintext`.
+    """
 
     listen: str = "127.0.0.1:8082"
     """HOST:PORT. The original sender's tunnel ends at port 8082."""

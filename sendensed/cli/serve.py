@@ -74,9 +74,7 @@ async def _serve(settings: config.Config) -> None:
         listeners = await listen_on(host, port)
         async with open_hub(settings, state_dir_of(settings), listeners, environment, _alive) as hub:
             first = None if settings.open else await _first(hub.opened, state_dir_of(settings), environment)
-            _greet(hub.address, first)
-            database = hub.opened.database if settings.database else f"{hub.opened.database} at {hub.opened.dsn}"
-            log.info("serving", address=hub.address, database=database, open=settings.open)
+            _greet(settings, hub.address, hub.opened, first)
             if hub.certificate is not None:
                 nursery.start_soon(daemon.reload_on_hangup, hub.certificate.reload)
             daemon.spare_the_collector()
@@ -113,11 +111,13 @@ async def _serve_workers(settings: config.Config, log_level: str) -> None:
             processes = workers.Workers(shared, state_dir, log_level)
             if settings.tls.certificate:
                 nursery.start_soon(daemon.reload_on_hangup, processes.hang_up)
-            await workers.serve(processes, stopping, partial(_greet, address, first))
+            await workers.serve(processes, stopping, partial(_greet, settings, address, opened, first))
             nursery.cancel_scope.cancel()
 
 
-def _greet(address: str, first: welcome.First | None) -> None:
+def _greet(settings: config.Config, address: str, opened: Opened, first: welcome.First | None) -> None:
+    database = opened.database if settings.database else f"{opened.database} at {opened.dsn}"
+    log.info("serving", address=address, database=database, open=settings.open, workers=settings.workers)
     print(f"listening on {address}", flush=True)
     if first is not None and "INVOCATION_ID" not in os.environ:  # systemd keeps what a service prints
         print(f"sign in, once and within 10 minutes: {welcome.link(address, first.code)}", flush=True)

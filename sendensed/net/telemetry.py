@@ -75,7 +75,8 @@ class Telemetry:
         if isinstance(answer, Acknowledgement):
             return BatchResult("success", answer.applied, answer.reason, answer.command)
         if isinstance(answer, Invalid):
-            return BatchResult("refused", code=400, error=answer.body().error)
+            code = 413 if answer.code == batch.TOO_LARGE else 400
+            return BatchResult("refused", code=code, error=answer.body().error)
         refused = refusal(answer)
         error = FaultDetail(refused.code, refused.message, refused.field)
         return BatchResult("refused", code=refused.status, error=error, retry_after=self._refuse.wait(refused))

@@ -152,6 +152,8 @@ def test_workers_whose_parent_was_killed_stop_by_themselves(hubs):
     eventually("none is left", lambda: not any(running(number) for number in alive))
     hubs.start()  # takes over the database that was left running
     assert hubs.post("job", status="running", sequence=1)["applied"]
+    serving = [line for line in (hubs.state / "hub.log").read_text().splitlines() if '"serving"' in line]
+    assert [json.loads(line)["database"].partition(" at ")[0] for line in serving] == 2 * ["embedded PostgreSQL"]
 
 
 def running(number: int) -> bool:

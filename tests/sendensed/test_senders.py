@@ -27,6 +27,7 @@ async def test_a_batch_answers_200_with_one_result_for_each_row_that_says_as_muc
             {"job_type": "backup", "job_id": "a b/%", "status": "running", "sequence": 1},
             {"job_type": "backup", "job_id": "c", "status": "done"},
             {"job_type": "restore", "job_id": "a b/%"},
+            {"job_type": "backup", "job_id": "d", "padding": "x" * body_limit("/api/v1/telemetry/backup/d")},
         ]
     }
     async with hub.rig.running():
@@ -38,7 +39,8 @@ async def test_a_batch_answers_200_with_one_result_for_each_row_that_says_as_muc
     assert (results[2]["status"], results[2]["code"]) == ("refused", 400)
     assert results[2]["error"]["field"] == "updates[2].status"
     assert (results[3]["code"], results[3]["error"]["code"]) == (400, "conflict")
-    assert len(msgspec.json.decode(answer.body, type=BatchAnswer).results) == 4
+    assert (results[4]["code"], results[4]["error"]["code"]) == (413, "too_large")
+    assert len(msgspec.json.decode(answer.body, type=BatchAnswer).results) == 5
 
 
 async def test_rows_without_room_say_when_to_come_back(autojump_clock):
