@@ -45,7 +45,7 @@ test: .venv/test sendensed/web/node_modules/.test
 	@.ci/apt-install mkfs.ext4=e2fsprogs curl=curl chromium=chromium pngquant=pngquant promtool=prometheus \
 	    nbdkit=nbdkit qemu-nbd=qemu-utils pgrep=procps nbdcopy=libnbd-bin openssl=openssl systemd-analyze=systemd \
 	    zsh=zsh fish=fish
-	$(BIN)/python -m pytest -n auto --dist loadfile $(TEST_ARGS)
+	$(BIN)/python -m pytest -n auto --dist loadfile --max-worker-restart 0 $(TEST_ARGS)
 
 # The wire and the decisions are covered to the last branch by their own tests.
 CORES := tests/schemas tests/sendensed/core tests/clientd/core

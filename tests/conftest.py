@@ -1,7 +1,9 @@
 """What many tests share: one PostgreSQL for the whole run, and a fresh database for each test that asks."""
 
+import faulthandler
 import logging
 import signal
+import sys
 import tempfile
 import threading
 from concurrent.futures import Future
@@ -14,6 +16,7 @@ import trio
 from hypothesis import HealthCheck, settings
 
 from sendensed.store import bridge, embedded, migrate
+from tests.waits import PATIENCE
 
 # The same examples in every run, and none failed for a slow machine: the first draw of a text builds tables.
 settings.register_profile(
@@ -26,6 +29,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _numbers = count(1)
+
+
+def pytest_sessionfinish():
+    """A thread that a test left behind does not keep the run from its end: it is shown, and the process exits."""
+    faulthandler.dump_traceback_later(PATIENCE, exit=True, file=sys.__stderr__)
 
 
 @pytest.fixture(autouse=True)
@@ -106,8 +114,8 @@ def _database(dsn: str, name: str) -> str:
 
 
 async def _execute(dsn: str, sql: str) -> None:
-    async with bridge.open_pool(dsn) as pool:
-        await pool.execute(sql)
+    async with bridge.open_pool(dsn, connect_timeout=PATIENCE) as pool:
+        await pool.execute(sql, timeout=PATIENCE)
 
 
 @pytest.fixture
