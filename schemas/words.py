@@ -1,7 +1,7 @@
-"""Words: how sizes, shares and durations are told to people, the same by every program and on the page.
+"""Words: how sizes, shares, durations and phases are told to people, the same by every program and on the page.
 
-All are rounded down, sizes and shares to a tenth, durations to their second unit: nothing is said to be done, or a
-unit to be reached, to which a byte or a second is lacking.
+Numbers are rounded down, sizes and shares to a tenth, durations to their second unit: nothing is said to be done,
+or a unit to be reached, to which a byte or a second is lacking.
 """
 
 import math
@@ -9,6 +9,9 @@ import math
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _NEARLY = 1e-9
 """By what a product such as 32.3 * 10 may fall short of its integer, which must not cost a tenth."""
+
+_STEPS = {"starting": 1, "transferring": 2, "verifying": 3, "finalizing": 3}
+"""Where a phase stands among those of a run of clientd, which verifies or finalizes last."""
 
 
 def size(count: float) -> str:
@@ -33,6 +36,12 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02} min"
     return f"{minutes} min {whole % 60:02} s" if minutes else f"{whole} s"
+
+
+def phase_step(sender: str, phase: str) -> str:
+    """`2 of 3`: where the phase stands among those that a run goes through; '' for senders whose are not known."""
+    step = _STEPS.get(phase) if sender.startswith("clientd/") else None
+    return f"{step} of 3" if step else ""
 
 
 def _tenths(value: float) -> str:

@@ -7,7 +7,6 @@ from msgspec import UNSET
 from schemas.sna import SnaProgress
 from schemas.telemetry import TelemetryBody
 
-_STAGES = {"starting": "Initializing", "snapshot": "Creating Snapshot"}
 _STATUS: dict[str, Literal["completed", "failed"]] = {
     "completed": "completed",
     "failed": "failed",
@@ -20,7 +19,7 @@ def progress(body: TelemetryBody) -> SnaProgress:
     """The update that says what the body says. What is zero or unknown is left out, as the original does."""
     error = body.error if isinstance(body.error, str) else None
     return SnaProgress(
-        stage=_STAGES.get(body.current_phase or "", "Transfer"),
+        stage="Initializing" if body.current_phase == "starting" else "Transfer",
         status=_STATUS.get(body.status or "", "in_progress"),
         bytes_transferred=body.bytes_transferred or 0,
         total_bytes=body.total_bytes or UNSET,

@@ -63,7 +63,7 @@ def _facts(detail: JobDetail, now: datetime | None) -> Iterator[tuple[str, str]]
     yield "type", ", ".join(words.plain(part) for part in (job.job_type, job.backup_type) if part)
     yield "state", terminal.paint(words.state(job), job.status) + _verdict(job) + attempt
     yield "error", words.error(job)
-    yield "phase", words.plain(job.current_phase)
+    yield "phase", words.phase(job)
     yield "progress", f"{words.bar(job.progress_percent)} {words.percent(job.progress_percent)}"
     yield "bytes", words.of_total(job.bytes_transferred, job.total_bytes) + words.kind(job)
     yield "verified", words.verified(job)

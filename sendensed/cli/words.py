@@ -97,6 +97,12 @@ def state(job: JobView) -> str:
     return f"{SYMBOLS[job.status]} {'not moving' if job.not_moving else job.status}"
 
 
+def phase(job: JobView) -> str:
+    """`transferring (2 of 3)`: the phase, and where it stands in the run where that is known."""
+    step = words.phase_step(job.sender, job.current_phase)
+    return plain(job.current_phase) + (f" ({step})" if step else "")
+
+
 def copied(job: JobView) -> str:
     """Bytes done of the total, and what the total counts; those verified while that goes on."""
     if is_verifying(job):

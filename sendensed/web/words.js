@@ -6,8 +6,8 @@
 
 import { age, bytes, clock, duration, moment, NONE, percent, speed } from "./format.js";
 
-/** The phases of a whole run in their order; one that ended well is in the last. */
-const PHASES = ["starting", "snapshot", "transferring", "verifying", "finalizing", "completed"];
+/** Where a phase stands among those of a run of clientd, which verifies or finalizes last. */
+const STEPS = { starting: 1, transferring: 2, verifying: 3, finalizing: 3 };
 
 const ACTIVE = new Set(["pending", "running", "stalled"]);
 
@@ -70,10 +70,10 @@ export function took(job, now) {
   return begun === null ? duration(null) : duration((ended - begun) / 1000);
 }
 
-/** `3 of 6`: where the job's phase stands among those of a whole run; '' for a phase of another sender. */
+/** `2 of 3`: where the job's phase stands among those that its run goes through; '' for another sender, whose are not known. */
 export function phaseStep(job) {
-  const step = PHASES.indexOf(job.current_phase);
-  return step < 0 ? "" : `${step + 1} of ${PHASES.length}`;
+  const step = job.sender.startsWith("clientd/") && Object.hasOwn(STEPS, job.current_phase) ? STEPS[job.current_phase] : 0;
+  return step ? `${step} of 3` : "";
 }
 
 /**

@@ -51,7 +51,7 @@ def job(job_id: str, **said: Any) -> dict[str, Any]:
         "error_message": None,
         "attempt": 1,
         "sequence": 12,
-        "sender": "clientd 0.1.0",
+        "sender": "clientd/0.1.0",
         "closed_by": None,
         "created_at": at(-120),
         "started_at": at(-118),

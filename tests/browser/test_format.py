@@ -33,6 +33,11 @@ def test_sizes_shares_and_durations_are_told_as_by_the_commands(call, function, 
     assert [[given, call("format", function, given)] for given, _ in cases] == cases
 
 
+def test_phases_are_counted_as_by_the_commands(call):
+    for sender, phase, told in CASES["phase_step"]:
+        assert call("words", "phaseStep", job("a", sender=sender, current_phase=phase)) == told
+
+
 def test_what_is_no_number_is_a_dash_and_not_zero(call):
     assert [call("format", name, None) for name in ("bytes", "speed", "percent", "duration", "clock")] == [
         "\u2013"

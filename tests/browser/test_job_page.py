@@ -56,7 +56,7 @@ def samples(*seconds: float, gaps=()):
 
 def test_a_job_has_an_address_of_its_own_and_its_numbers_move_there(hub: Hub, page: Page, shoot):
     name = "backup-web-01-20261124-021200"
-    said = {"vm_name": "web-01", "backup_type": "incremental", "total_kind": "changed", "sender": "clientd 0.1.0"}
+    said = {"vm_name": "web-01", "backup_type": "incremental", "total_kind": "changed", "sender": "clientd/0.1.0"}
 
     def send(sequence: int, phase: str, first: float, second: float) -> None:
         disks = [disk(0, first, bottleneck="read"), disk(1, second, bottleneck="write")]

@@ -108,7 +108,7 @@ def test_a_completed_job_moves_to_the_recent_ones_at_100_percent(hub: Hub, page:
 
 
 def test_a_row_is_reached_and_opened_by_keyboard_and_any_id_has_an_address(hub: Hub, page: Page, shoot):
-    hub.send(NASTY, sequence=1, status="running", disks=[disk(0, 30), disk(1, 60)], sender="clientd 0.1.0")
+    hub.send(NASTY, sequence=1, status="running", disks=[disk(0, 30), disk(1, 60)], sender="clientd/0.1.0")
     page.goto(hub.address)
     link = page.get_by_role("link", name=NASTY, exact=True)
     link.focus()

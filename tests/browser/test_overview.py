@@ -34,7 +34,7 @@ def test_a_row_says_all_that_is_known_of_a_job(stage: Stage, page: Page):
         "state": "running",
         "machine": "web-01backup-web-01",
         "type": "backupincremental",
-        "phase": "transferring3 of 6",
+        "phase": "transferring2 of 3",
         "percent": "50.0 %",
         "bytes": "20.0 GiBof 40.0 GiB allocated",
         "speed": "274.0 MiB/s",

@@ -39,7 +39,7 @@ def a_run() -> dict:
     """A backup of three disks, which was silent for four minutes in its middle."""
     states = [{"status": "completed"}, {"bottleneck": "read"}, {"bottleneck": "network"}]
     return job(
-        SQL, vm_name="sql-07", total_kind="changed", appliance="rack-3", sender="clientd 0.1.0",
+        SQL, vm_name="sql-07", total_kind="changed", appliance="rack-3", sender="clientd/0.1.0",
         created_at=at(-2350), started_at=at(-2348), last_telemetry_at=at(-2), last_moved_at=at(-2),
         bytes_transferred=done(0), total_bytes=WHOLE, progress_percent=100 * done(0) / WHOLE,
         transfer_speed_bps=247 * MIB, eta_seconds=930, eta_low_seconds=840, eta_high_seconds=1_300,
@@ -56,8 +56,7 @@ def a_history() -> list[dict]:
     seen = [
         (-2350, "state", "sender", "pending", "pending", "pending"),
         (-2348, "state", "sender", "running", "starting", "pending -> running"),
-        (-2340, "phase", "sender", "running", "snapshot", "starting -> snapshot"),
-        (-2300, "phase", "sender", "running", "transferring", "snapshot -> transferring"),
+        (-2300, "phase", "sender", "running", "transferring", "starting -> transferring"),
         (-1340, "state", "reaper", "stalled", "transferring", f"{silent}phase transferring)"),
         (-1160, "state", "sender", "running", "transferring", "stalled -> running"),
         (-420, "disk", "sender", "running", "transferring", "disk 0 completed"),

@@ -62,7 +62,7 @@ def recorded(tmp_path):
             bytes_transferred=40 * GIB,
             total_bytes=80 * GIB,
             progress_percent=50.0,
-            sender="clientd 0.1.0",
+            sender="clientd/0.1.0",
             disks=(
                 Disk(0, 30 * GIB, 40 * GIB, 75.0, "failed", "the target's disk is full"),
                 Disk(1, 10 * GIB, 40 * GIB, 25.0, "cancelled"),

@@ -46,7 +46,6 @@ def test_an_end_is_told_as_the_original_tells_it():
     ("phase", "stage"),
     [
         ("starting", "Initializing"),
-        ("snapshot", "Creating Snapshot"),
         ("verifying", "Transfer"),
         (None, "Transfer"),
     ],

@@ -52,6 +52,11 @@ def test_a_lost_feed_and_a_hub_without_database_are_said():
     assert "the hub cannot reach its database" in shown(job(), ready=False)
 
 
+def test_a_phase_is_counted_where_a_run_of_its_sender_is_known():
+    assert words.phase(job(sender="clientd/0.1.0", current_phase="verifying")) == "verifying (3 of 3)"
+    assert words.phase(job(current_phase="snap\x1b")) == "snap\N{REPLACEMENT CHARACTER}"
+
+
 def test_the_time_left_is_a_number_or_its_reason():
     assert words.time_left(job(eta_seconds=90)) == "1 min 30 s"
     assert words.time_left(job(eta_reason="unknown_total")) == "total unknown"
