@@ -38,6 +38,11 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {whole % 60:02} s" if minutes else f"{whole} s"
 
 
+def count(number: int, one: str) -> str:
+    """`1 job`, `1,234 jobs`."""
+    return f"{number:,} {one}{'' if number == 1 else 's'}"
+
+
 def phase_step(sender: str, phase: str) -> str:
     """`2 of 3`: where the phase stands among those that a run goes through; '' for senders whose are not known."""
     step = _STEPS.get(phase) if sender.startswith("clientd/") else None

@@ -21,6 +21,9 @@ REFUSED = 1
 """Exit code where the daemon does not do it."""
 
 _HEADER = ("STATE", "PHASE", "DONE", "COPIED", "SPEED", "ATTEMPT", "ID", "ERROR")
+_RIGHT = frozenset({"DONE", "SPEED", "ATTEMPT"})
+_SPARE = ("ATTEMPT", "SPEED", "PHASE", "COPIED")
+"""What a narrow terminal does without, the least wanted first; and the errors' column where there is none."""
 
 
 def submit(arguments: argparse.Namespace) -> int:
@@ -40,17 +43,38 @@ def show(arguments: argparse.Namespace) -> int:
     """0 when the jobs are shown, also where there are none. Raises DaemonUnavailable."""
     answer = _ask(arguments, ListJobs())
     if answer.error is None and not arguments.json:
-        print(table(answer.jobs) if answer.jobs else "no jobs; give one: clientd submit FILE")
+        print(table(answer.jobs, _places()) if answer.jobs else "no jobs; give one: clientd submit FILE")
         return 0
     return _say(arguments, answer, lambda job: "")
 
 
-def table(jobs: tuple[JobView, ...]) -> str:
-    """A line for each job."""
+def table(jobs: tuple[JobView, ...], places: int | None = None) -> str:
+    """A line for each job; with as many columns as fit into `places` where the terminal has so many."""
     rows = [_HEADER, *(_row(job) for job in jobs)]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADER))]
-    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+    widths = {name: max(len(row[at]) for row in rows) for at, name in enumerate(_HEADER)}
+    if places is not None:
+        spare = _SPARE if any(job.error for job in jobs) else ("ERROR", *_SPARE)
+        for name in spare:
+            if sum(widths.values()) + 2 * len(widths) - 2 > places:
+                del widths[name]
+    return "\n".join(_line(row, widths) for row in rows)
+
+
+def _line(row: tuple[str, ...], widths: dict[str, int]) -> str:
+    cells = (
+        cell.rjust(widths[name]) if name in _RIGHT else cell.ljust(widths[name])
+        for name, cell in zip(_HEADER, row, strict=True)
+        if name in widths
+    )
+    return "  ".join(cells).rstrip()
+
+
+def _places() -> int | None:
+    """How wide the terminal behind standard output is; None where there is none."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
 
 
 def _row(job: JobView) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ from clientd.environment import SystemEnvironment
 from clientd.errors import SpoolUnavailable, UsageError, printable
 from clientd.net import probe
 from clientd.state.directory import state_directory
-from schemas import codec
+from schemas import codec, words
 
 _PATIENCE = 120.0
 """Seconds for all disks: more than a server's silence may last."""
@@ -89,7 +89,11 @@ def _order(path: str | None, findings: list[Finding]) -> Order | None:
         findings.append(Finding("job file", "wrong", str(error)))
         return None
     findings.append(
-        Finding("job file", "ok", f"it says the job '{printable(order.job_id)}', {len(order.disks)} disks")
+        Finding(
+            "job file",
+            "ok",
+            f"it says the job '{printable(order.job_id)}', {words.count(len(order.disks), 'disk')}",
+        )
     )
     return order
 

@@ -17,7 +17,7 @@ from clientd.environment import SystemEnvironment
 from clientd.errors import SpoolUnavailable
 from clientd.net.hub import HttpHub
 from clientd.state.directory import state_directory
-from schemas import codec
+from schemas import codec, words
 
 _GRACE = 1.0
 """Seconds from a signal to the end at the latest: nothing is lost by stopping."""
@@ -65,9 +65,9 @@ def run(arguments: argparse.Namespace) -> int:
 def sentence(flushed: Flushed) -> str:
     """For people."""
     holding = flushed.holding
-    said = f"{flushed.delivered} events delivered, {holding.waiting} wait"
+    said = f"{words.count(flushed.delivered, 'event')} delivered, {holding.waiting} wait"
     if holding.waiting:
-        said += f" (of {holding.jobs} jobs)"
+        said += f" (of {words.count(holding.jobs, 'job')})"
     if holding.aside:
         said += f", {holding.aside} were refused by the hub and are kept aside"
     return said

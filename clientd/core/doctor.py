@@ -87,10 +87,12 @@ def spool(folder: str, held: Holding | None, error: str = "") -> Finding:
             "state", "wrong", f"{folder} cannot be used ({error}): mend it, or name another with --state-dir"
         )
     if held.aside:
-        said = f"{folder} holds {held.aside} events that the hub refused: look for 'set aside' in the log"
+        refused = f"{words.count(held.aside, 'event')} that the hub refused"
+        said = f"{folder} holds {refused}: look for 'set aside' in the log"
         return Finding("state", "warning", said)
     if held.waiting:
-        said = f"{held.waiting} events of {held.jobs} jobs wait in {folder}: clientd flush delivers them"
+        waiting = f"{words.count(held.waiting, 'event')} of {words.count(held.jobs, 'job')}"
+        said = f"{folder} holds {waiting}: clientd flush delivers them"
         return Finding("state", "warning", said)
     return Finding("state", "ok", f"{folder} can be used, nothing waits there")
 

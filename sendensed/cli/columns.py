@@ -106,6 +106,7 @@ JOBS: Kind[JobView] = Kind(
         Column("ERROR", lambda job, now: words.error(job), lambda job: job.error_message or None, wide=True),
     ),
     lambda job: words.plain(job.id),
+    ("TYPE", "HEARD", "SPEED", "BYTES", "LEFT", "MACHINE"),
 )
 
 MACHINES: "Kind[MachineView]" = Kind(
@@ -156,6 +157,7 @@ MACHINES: "Kind[MachineView]" = Kind(
         ),
     ),
     lambda one: words.plain(one.name),
+    ("ACTIVE", "LAST-SIZE", "DURATION", "SIZE", "LAST-RUN", "ESTIMATES"),
 )
 
 APPLIANCES: "Kind[ApplianceView]" = Kind(
@@ -187,6 +189,7 @@ APPLIANCES: "Kind[ApplianceView]" = Kind(
         ),
     ),
     lambda one: words.plain(one.name),
+    ("WAITED", "VERSION"),
 )
 
 
@@ -201,6 +204,7 @@ DISKS: Kind[DiskView] = Kind(
         Column("ERROR", lambda disk, now: words.plain(disk.error_message or "")),
     ),
     lambda disk: str(disk.disk_index),
+    ("PROGRESS", "WAITS-FOR"),
 )
 
 

@@ -3,7 +3,7 @@
 import argparse
 
 from schemas.job import JobDetail
-from sendensed.cli import columns, hub, output, select, several
+from sendensed.cli import columns, hub, output, select, several, words
 from sendensed.cli.columns import Told
 from sendensed.cli.jobs import clock_of
 from sendensed.errors import ConfigError
@@ -44,5 +44,7 @@ def run(options: argparse.Namespace) -> int:
     if not names:
         output.say("no jobs yet" if wanted.is_all else "no job matches")
     if more:
-        output.say(f"there are more: these are of the {len(names)} jobs heard last; --limit N shows more")
+        output.say(
+            f"there are more: these are of the {words.count(len(names), 'job')} heard last; --limit N shows more"
+        )
     return code

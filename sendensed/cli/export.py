@@ -41,6 +41,7 @@ def run(options: argparse.Namespace) -> int:
         raise SendensedError(
             f"the bundle cannot be written to {path}: {error.strerror}; name a new file where there is room"
         ) from None
-    figures = f"{len(chart.samples)} samples, {len(detail.events)} events, {words.size(len(content))}"
+    samples, events = words.count(len(chart.samples), "sample"), words.count(len(detail.events), "event")
+    figures = f"{samples}, {events}, {words.size(len(content))}"
     output.say(f"exported: {figures}; see it again: sendensed replay {path}")
     return 0

@@ -86,7 +86,7 @@ def _facts(detail: JobDetail, now: datetime | None) -> Iterator[tuple[str, str]]
         )
     if detail.accuracy is not None:
         good, of = detail.accuracy, "this machine's" if detail.accuracy.of == "machine" else "all machines'"
-        within = f"within {good.within_percent:g} % ({good.runs} runs)"
+        within = f"within {good.within_percent:g} % ({words.count(good.runs, 'run')})"
         yield "accuracy", f"four of five of {of} estimates were {within}"
 
 

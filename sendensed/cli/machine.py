@@ -4,6 +4,10 @@ import argparse
 
 from sendensed.cli import columns, hub, output, words
 
+_WHOLE = columns.MACHINES._replace(
+    columns=tuple(column._replace(wide=False) for column in columns.MACHINES.columns)
+)
+
 
 def run(options: argparse.Namespace) -> int:
     """Prints the machine; `-o name` prints the ids of its runs. Returns 0. Raises SendensedError."""
@@ -17,7 +21,7 @@ def run(options: argparse.Namespace) -> int:
     elif form == "name":
         output.write(columns.JOBS, detail.runs, asked.now, form)
     else:
-        output.write(columns.MACHINES, [detail.machine], asked.now, "wide", headers=headers)
+        output.write(_WHOLE, [detail.machine], asked.now, form, headers=headers)
         print()
         output.write(columns.JOBS, detail.runs, asked.now, form, headers=headers)
         if detail.next:

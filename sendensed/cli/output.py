@@ -36,10 +36,14 @@ class Column(NamedTuple, Generic[T]):
 
 
 class Kind(NamedTuple, Generic[T]):
-    """What a table of such rows looks like, and a row's bare name."""
+    """What a table of such rows looks like, and a row's bare name.
+
+    `spare` are the columns that a narrow terminal does without, the least wanted first.
+    """
 
     columns: tuple[Column[T], ...]
     name: Callable[[T], str]
+    spare: tuple[str, ...] = ()
 
     def orders(self) -> tuple[str, ...]:
         """What `--sort-by` may say."""
@@ -61,8 +65,10 @@ def ordered(kind: Kind[T], rows: Iterable[T], by: str, *, reverse: bool = False)
 def table(
     kind: Kind[T], rows: Sequence[T], now: Seen = None, *, wide: bool = False, headers: bool = True
 ) -> list[str]:
-    """The lines of a table."""
+    """The lines of a table. A narrow terminal has fewer columns of it, but for a wide one."""
     columns = [column for column in kind.columns if wide or not column.wide]
+    if not wide and (places := terminal.places()) is not None:
+        columns = fitting(kind._replace(columns=tuple(columns)), rows, now, places)
     lines = spans(columns, rows, now, headers=headers)
     return ["".join(terminal.paint(*span) for span in line).rstrip() for line in lines]
 
@@ -77,6 +83,19 @@ def spans(columns: Sequence[Column[T]], rows: Sequence[T], now: Seen, *, headers
         styles = [column.style(row) if column.style else "" for column in columns]
         lines.append(_line(texts, widths, columns, styles))
     return lines
+
+
+def fitting(kind: Kind[T], rows: Sequence[T], now: Seen, places: int) -> list[Column[T]]:
+    """The columns without as many of the spare ones as there is no room for."""
+    needs = {
+        column.name: 2 + max([len(column.name), *(width(column.text(row, now)) for row in rows)])
+        for column in kind.columns
+    }
+    for name in kind.spare:
+        if sum(needs.values()) <= places + 2:
+            break
+        needs.pop(name, None)
+    return [column for column in kind.columns if column.name in needs]
 
 
 def _line(

@@ -116,7 +116,7 @@ def frame(view: View, scene: Scene, width: int, height: int) -> list[list[Span]]
             cursor = len(body)
             row = [(text, f"{style} chosen".strip()) for text, style in row]
         body.append(row)
-        body += _details(job) if job.id in view.opened else []
+        body += _details(job, width - _INDENT) if job.id in view.opened else []
     if not jobs:
         body.append([("no running job" if not view.ended else "no job yet", "dim")])
     room = max(height - len(top) - 2, 1)
@@ -139,8 +139,8 @@ def headline(scene: Scene) -> str:
     return ", ".join(counts) + last
 
 
-def _details(job: JobView) -> list[list[Span]]:
-    lines = output.spans(DISKS.columns, job.disks, None, headers=False)
+def _details(job: JobView, places: int) -> list[list[Span]]:
+    lines = output.spans(output.fitting(DISKS, job.disks, None, places), job.disks, None, headers=False)
     lines = [[(" " * _INDENT, ""), *line] for line in lines]
     if job.error_message:
         lines.append([(" " * _INDENT + words.error(job), job.status)])

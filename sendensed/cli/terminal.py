@@ -25,6 +25,14 @@ def is_live() -> bool:
     return sys.stdout.isatty() and os.environ.get("TERM", "") not in ("", "dumb")
 
 
+def places() -> int | None:
+    """How wide the terminal behind standard output is; None where there is none."""
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or None
+    except (OSError, ValueError):
+        return None
+
+
 def has_colour() -> bool:
     """Whether standard output may be coloured: https://no-color.org."""
     return is_live() and not os.environ.get("NO_COLOR")

@@ -102,7 +102,7 @@ def status_line(watched: Watched) -> str:
     if watched.sequence is None:
         return "asking the hub"
     if len(jobs) != 1:
-        return f"{len(jobs)} jobs to wait for"
+        return f"{words.count(len(jobs), 'job')} to wait for"
     job = jobs[0]
     parts = [words.machine(job), words.bar(job.progress_percent), words.percent(job.progress_percent)]
     left = words.time_left(job)

@@ -15,6 +15,7 @@ _REASONS = {
 plain = terminal.plain
 size = words.size
 duration = words.duration
+count = words.count
 SYMBOLS = {
     "pending": "○",
     "running": "▶",
@@ -49,8 +50,11 @@ def age(moment: datetime | None, now: datetime | None) -> str:
 
 
 def skew(seconds: float | None) -> str:
-    """`in step`, `12 s ahead`, `3 min 10 s behind`, as the page has it; nothing where it is not known."""
-    if seconds is None or abs(seconds) < 1:
+    """`in step`, `12 s ahead`, `3 min 10 s behind`, as the page has it; nothing where it is not known.
+
+    Senders tell whole seconds, and take a while to: below two nothing can be said.
+    """
+    if seconds is None or abs(seconds) < 2:
         return "" if seconds is None else "in step"
     return f"{duration(abs(seconds))} {'ahead' if seconds > 0 else 'behind'}"
 

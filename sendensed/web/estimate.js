@@ -2,7 +2,7 @@
  * Estimate: when a job will be done, how sure that is, and what was said before. Words only; no DOM.
  */
 
-import { clock, daytime, duration } from "./format.js";
+import { clock, count, daytime, duration } from "./format.js";
 import { finish, timeLeft } from "./words.js";
 
 /** `done 05:52 (in 1 h 12 min), between 05:40 and 06:10`, or why there is no estimate, as a sentence (see sentence.js). */
@@ -19,7 +19,7 @@ export function finishTold(job, now) {
 export function accuracyText(accuracy) {
   if (!accuracy) return "";
   const of = accuracy.of === "machine" ? "of this machine" : "of all machines";
-  return `usually within ${Math.ceil(accuracy.within_percent)} %, by the last ${accuracy.runs} runs ${of}`;
+  return `usually within ${Math.ceil(accuracy.within_percent)} %, by the last ${count(accuracy.runs, "run")} ${of}`;
 }
 
 /** What was said at 25, 50 and 75 % and what came of it, a sentence each. */

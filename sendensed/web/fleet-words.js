@@ -14,7 +14,8 @@ const WAITED = 60;
 /** `in step`, `12 s ahead`, `3 min 10 s behind`; a dash where it never told its time. */
 export function skewText(seconds) {
   if (seconds === null) return NONE;
-  if (Math.abs(seconds) < 1) return "in step";
+  // Senders tell whole seconds, and take a while to: below two nothing can be said.
+  if (Math.abs(seconds) < 2) return "in step";
   return `${duration(Math.abs(seconds))} ${seconds > 0 ? "ahead" : "behind"}`;
 }
 

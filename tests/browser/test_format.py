@@ -33,6 +33,10 @@ def test_sizes_shares_and_durations_are_told_as_by_the_commands(call, function, 
     assert [[given, call("format", function, given)] for given, _ in cases] == cases
 
 
+def test_numbers_of_things_are_told_as_by_the_commands(call):
+    assert [[number, call("format", "count", number, "job")] for number, _ in CASES["count"]] == CASES["count"]
+
+
 def test_phases_are_counted_as_by_the_commands(call):
     for sender, phase, told in CASES["phase_step"]:
         assert call("words", "phaseStep", job("a", sender=sender, current_phase=phase)) == told

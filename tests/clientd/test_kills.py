@@ -258,10 +258,10 @@ def test_flush_says_it_for_people_and_ends_by_ctrl_c_quietly(disk, tmp_path):
     subprocess.run(copying, capture_output=True, timeout=60, check=True)
     said = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
     assert said.returncode == 1
-    assert said.stdout.endswith(" wait (of 1 jobs)\n")
+    assert said.stdout.endswith(" wait (of 1 job)\n")
     waiting = subprocess.Popen([*arguments[:-1], "50"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert b"not reachable" in waiting.stderr.readline()
     waiting.send_signal(signal.SIGINT)
     output, errors = waiting.communicate(timeout=60)
     assert (waiting.returncode, errors) == (130, b"")
-    assert output.endswith(b" wait (of 1 jobs)\n")
+    assert output.endswith(b" wait (of 1 job)\n")

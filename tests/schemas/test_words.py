@@ -29,6 +29,11 @@ def test_a_duration_has_two_units_and_is_rounded_down(seconds, told):
     assert words.duration(seconds) == operators.duration(seconds) == told
 
 
+@pytest.mark.parametrize(("number", "told"), CASES["count"])
+def test_one_is_no_plural_and_thousands_are_parted(number, told):
+    assert words.count(number, "job") == told
+
+
 @pytest.mark.parametrize(("sender", "phase", "told"), CASES["phase_step"])
 def test_a_phase_is_counted_where_its_senders_phases_are_known(sender, phase, told):
     assert words.phase_step(sender, phase) == told

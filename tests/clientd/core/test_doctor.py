@@ -82,7 +82,7 @@ def test_a_spool_that_holds_something_is_said_with_what_to_do():
     waiting = doctor.spool("/s", Holding(waiting=3, jobs=2))
     assert (waiting.verdict, waiting.sentence) == (
         "warning",
-        "3 events of 2 jobs wait in /s: clientd flush delivers them",
+        "/s holds 3 events of 2 jobs: clientd flush delivers them",
     )
     assert "refused" in doctor.spool("/s", Holding(aside=1, waiting=1, jobs=1)).sentence
     broken = doctor.spool("/s", None, "EROFS")

@@ -147,7 +147,7 @@ def test_events_tell_of_one_job_or_of_all_in_order_of_time(command):
     assert [line["at"] for line in lines] == sorted(line["at"] for line in lines)
     table = command("events", "full").stdout
     assert re.search(r"state +sender +failed .*no space left", table)
-    assert "these are of the 1 jobs heard last" in command("events", "--limit", "1").stderr
+    assert "these are of the 1 job heard last" in command("events", "--limit", "1").stderr
 
 
 def test_exit_0_help_and_version(command):
@@ -311,7 +311,7 @@ def test_export_writes_one_bundle_to_standard_output_or_into_a_new_file(command,
     path = tmp_path / "web.ndjson"
     written = command("export", "web-0", "--file", str(path))
     assert (written.returncode, written.stdout) == (0, "")
-    assert written.stderr.startswith("exported: 1 samples, ")
+    assert written.stderr.startswith("exported: 1 sample, ")
     assert bundle.read(path.read_bytes().splitlines()).job == found.job
     again = command("export", "web-0", "--file", str(path))
     assert again.returncode == 1

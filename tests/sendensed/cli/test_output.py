@@ -151,3 +151,25 @@ def test_wide_shows_when_and_why():
     heading, line = output.table(columns.JOBS, [failed], NIGHT, wide=True)
     assert heading.endswith("ID  ERROR")
     assert line.endswith("5 min 00 s  a   no space")
+
+
+@pytest.mark.parametrize(
+    ("places", "heading"),
+    [
+        (None, "MACHINE TYPE STATE DONE BYTES SPEED LEFT HEARD ID"),
+        (97, "MACHINE TYPE STATE DONE BYTES SPEED LEFT HEARD ID"),
+        (96, "MACHINE STATE DONE BYTES SPEED LEFT HEARD ID"),
+        (80, "MACHINE STATE DONE BYTES SPEED LEFT ID"),
+        (60, "MACHINE STATE DONE LEFT ID"),
+        (20, "STATE DONE ID"),
+    ],
+)
+def test_a_narrow_terminal_has_fewer_columns_and_none_that_wraps(monkeypatch, places, heading):
+    monkeypatch.setattr(terminal, "places", lambda: places)
+    one = job(
+        "backup-web01-0200", vm_name="web01", eta_reason="measuring", bytes_transferred=GIB, total_bytes=2 * GIB
+    )
+    lines = output.table(columns.JOBS, [one], NIGHT)
+    assert lines[0].split() == heading.split()
+    assert places in (None, 20) or max(map(len, lines)) <= places
+    assert "FINISH" in output.table(columns.JOBS, [one], NIGHT, wide=True)[0]

@@ -50,6 +50,26 @@ def test_ended_jobs_come_by_a_key_and_disks_by_another():
     assert shown(after(View("machine"), "down", " "))[3].strip() == "no disks are told of"
 
 
+def test_disks_on_a_narrow_terminal_lose_their_bar_and_no_half_of_a_word():
+    disks = (Disk(0, 2**30, 2**31, 50.0, "running", bottleneck="network"),)
+    jobs = [job("one", vm_name="web", disks=disks)]
+    lines = panel.frame(View("machine", opened=frozenset({"one"})), Scene(jobs, NIGHT), 80, 24)
+    assert "".join(text for text, _ in lines[3]).split() == [
+        "disk",
+        "0",
+        "running",
+        "50.0",
+        "%",
+        "1.0",
+        "GiB",
+        "/",
+        "2.0",
+        "GiB",
+        "network",
+        "-",
+    ]
+
+
 def test_keys_move_order_and_leave():
     assert after(View("machine"), "q") is None
     assert after(View("machine"), "right", ">", "left").by == "type"

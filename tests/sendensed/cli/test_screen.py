@@ -11,9 +11,9 @@ from sendensed.core.model import Disk
 from tests.sendensed.cli.views import NIGHT, job
 
 
-def shown(*jobs: object, lost: float | None = None, ready: bool = True) -> str:
+def shown(*jobs: object, lost: float | None = None, ready: bool = True, width: int = 150) -> str:
     file = io.StringIO()
-    console = Console(file=file, width=150, color_system=None)
+    console = Console(file=file, width=width, color_system=None)
     console.print(screen.render(list(jobs), NIGHT + timedelta(seconds=7), lost, ready=ready))
     return file.getvalue()
 
@@ -39,6 +39,38 @@ def test_a_running_job_shows_its_disks_and_an_ended_one_its_end():
     ended = shown(job("a", status="completed", disks=disks, completed_at=NIGHT))
     assert "✓ completed" in ended
     assert "disk 0" not in ended
+
+
+@pytest.mark.parametrize(
+    ("width", "wanted"),
+    [
+        (150, "machine state phase progress done copied speed left heard"),
+        (100, "machine state progress done copied speed left"),
+        (80, "machine state progress done speed left"),
+        (60, "machine state done speed left"),
+        (24, "machine state"),
+        (10, "machine"),
+    ],
+)
+def test_a_narrow_terminal_shows_fewer_columns_and_never_half_of_one(width: int, wanted: str):
+    disks = (Disk(0, 2**30, 2**31, 50.0, "running"), Disk(1, 0, 0, None, "pending"))
+    copied = {"bytes_transferred": 2**30, "total_bytes": 2**31, "total_kind": "allocated"}
+    text = shown(job("a", vm_name="web01", eta_seconds=720, disks=disks, **copied), width=width)
+    heading, line, *more = text.splitlines()[1 if width > 50 else -4 :][:4]
+    assert heading.split() == wanted.split()
+    assert line.startswith("web01")
+    assert more[0].startswith("  disk 0")
+    assert "\N{HORIZONTAL ELLIPSIS}" not in text
+
+
+def test_a_bar_takes_the_room_that_is_left_and_a_long_name_is_cut():
+    heading, line = shown(job("a" * 200), width=250).splitlines()[1:3]
+    assert line.startswith("a" * 39 + "\N{HORIZONTAL ELLIPSIS}  ")
+    assert heading.index("done") - heading.index("progress") == 40 + 2 + 2
+
+
+def test_a_job_that_does_not_move_is_seen_to():
+    assert "▶ not moving" in shown(job("a", not_moving=True))
 
 
 def test_an_error_stands_on_a_line_of_its_own_without_what_steers_a_terminal():
@@ -72,7 +104,7 @@ def test_ages_are_told_by_the_hubs_clock_and_as_times_where_that_is_not_known():
 
 @pytest.mark.parametrize(
     ("seconds", "told"),
-    [(None, ""), (0.99, "in step"), (-0.4, "in step"), (1, "1 s ahead"), (-190.9, "3 min 10 s behind")],
+    [(None, ""), (1.99, "in step"), (-1.1, "in step"), (2, "2 s ahead"), (-190.9, "3 min 10 s behind")],
 )
 def test_a_clock_is_in_step_ahead_or_behind(seconds: float | None, told: str):
     assert words.skew(seconds) == told

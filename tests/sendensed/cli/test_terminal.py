@@ -56,6 +56,14 @@ def test_watch_redraws_on_a_terminal_and_ctrl_c_is_130(terminal, hub):
     assert "Traceback" not in shown.text
 
 
+def test_a_table_is_no_wider_than_its_terminal(terminal):
+    shown = terminal("jobs", columns=60)
+    assert shown.wait() == 0
+    shown.wait_for(r"web01 +▶ running")
+    assert max(len(line) for line in shown.text.splitlines()) <= 60
+    assert "HEARD" not in shown.text
+
+
 def test_watch_that_is_stopped_leaves_the_shell_its_cursor_and_goes_on_in_the_foreground(hub, environment):
     known = {**environment, "SENDENSE_HUB": hub.address, "PS1": "shell> ", "PYTHONPATH": str(ROOT)}
     with Terminal(["bash", "--norc", "--noprofile", "-i"], env=known, columns=120) as shell:
