@@ -11,6 +11,7 @@ import pytest
 
 from clientd import config as client
 from sendensed import config as hub
+from tests.waits import PATIENCE
 
 SYSTEMD = Path(__file__).parents[1] / "systemd"
 UNITS = {"clientd": 2.0, "sendensed": 1.5}
@@ -18,7 +19,7 @@ UNITS = {"clientd": 2.0, "sendensed": 1.5}
 
 
 def run(*command: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run([*map(str, command)], capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 @pytest.mark.parametrize("name", UNITS)

@@ -28,6 +28,7 @@ from pathlib import Path
 from tests.benchmarks.copy import KINDS as SHARES
 from tests.benchmarks.copy import MIB, draw
 from tests.clientd import servers
+from tests.ports import free_port
 
 KINDS = {"random": SHARES["dense"], "half": SHARES["half"], "tenth": SHARES["tenth"]}
 GIB = 2**30
@@ -55,7 +56,7 @@ def serving(case: str, image: Path, folder: Path, size: int) -> Iterator[tuple[s
     tcp, slow, one = case.startswith("tcp"), case.endswith("delay"), "-one" in case
     filters, values = (_DELAY[:1], _DELAY[1:]) if slow else ([], [])
     single, mode = (_SINGLE[:1], _SINGLE[1:]) if one else ([], [])
-    ports = (servers.free_port(), servers.free_port()) if tcp else (None, None)
+    ports = (free_port(), free_port()) if tcp else (None, None)
     with contextlib.ExitStack() as started:
         start = started.enter_context
         source = start(_nbdkit(folder / "s", ports[0], "-r", *filters, "file", str(image), *values[:1]))

@@ -10,6 +10,7 @@ from clientd.core.outbox import MemoryOutbox
 from clientd.disk.opening import SystemDisks
 from clientd.environment import SystemEnvironment
 from tests.fakes.hub import MemoryHub
+from tests.waits import PATIENCE
 
 MIB = 2**20
 
@@ -69,4 +70,5 @@ class Copy:
 
     async def until_copied(self, count: int):
         """Returns when the hub has heard of so many bytes."""
-        await self.hub.wait_until(lambda hub: hub.told and (hub.told[-1].bytes_transferred or 0) >= count)
+        with trio.fail_after(PATIENCE):
+            await self.hub.wait_until(lambda hub: hub.told and (hub.told[-1].bytes_transferred or 0) >= count)

@@ -1,7 +1,6 @@
 """Servers: real NBD servers on unix sockets and loopback ports, started for a test and ended with it."""
 
 import contextlib
-import socket
 import subprocess
 import tempfile
 import time
@@ -9,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from clientd.disk.command import listens
-
-_START = 20.0
+from tests.ports import free_port
+from tests.waits import PATIENCE
 
 
 @contextlib.contextmanager
@@ -27,7 +26,7 @@ def running(command: list[str], *sockets: Path) -> Iterator[subprocess.Popen]:
         command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
     )
     try:
-        until = time.monotonic() + _START
+        until = time.monotonic() + PATIENCE
         while not all(map(_listens, sockets)):
             assert process.poll() is None, process.stderr.read().decode()
             assert time.monotonic() < until, "it does not listen"
@@ -71,12 +70,6 @@ def qemu_nbd(image: Path, form: str, *arguments: str, path: Path | None = None) 
         command = ["qemu-nbd", "--persistent", "-f", form, "-k", str(where), *arguments, str(image)]
         with running(command, where):
             yield f"nbd+unix:///?socket={where}"
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return found.getsockname()[1]
 
 
 def run(*command: object) -> str:

@@ -9,6 +9,7 @@ import pytest
 import trio
 
 from tests.fakes.hub import HttpHub, Reply
+from tests.waits import PATIENCE
 
 MIB = 2**20
 HEALTH = {"live": True, "version": "1.0", "ready": True, "reasons": [], "warnings": []}
@@ -25,7 +26,7 @@ async def examined(folder, *arguments: str) -> tuple[int, dict[str, dict]]:
         str(folder / "state"),
         *arguments,
     ]
-    with trio.fail_after(90):
+    with trio.fail_after(PATIENCE):
         said = await trio.run_process(command, capture_stdout=True, capture_stderr=True, check=False)
     assert b"Traceback" not in said.stderr, said.stderr
     return said.returncode, {each["check"]: each for each in map(json.loads, said.stdout.splitlines())}
@@ -175,6 +176,6 @@ def test_people_get_a_line_for_each_finding(tmp_path):
         "--hub",
         "http://127.0.0.1:9",
     ]
-    said = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    said = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert said.returncode == 1
     assert said.stdout.splitlines()[0].startswith("ok       nbdkit: nbdkit ")

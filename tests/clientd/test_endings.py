@@ -13,6 +13,7 @@ import trio
 from schemas.telemetry import Acknowledgement
 from tests.clientd.test_processes import MIB, NOWHERE, Ran, Running, command, run, transferring
 from tests.fakes.hub import HttpHub, Reply
+from tests.waits import PATIENCE
 
 HANGING = """
 import os, sys, threading
@@ -50,7 +51,7 @@ def dense(tmp_path):
 def ended(arguments: list[str], **streams) -> subprocess.CompletedProcess:
     """The process after its end. Streams not named are captured."""
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **streams}
-    return subprocess.run(arguments, check=False, timeout=60, **streams)
+    return subprocess.run(arguments, check=False, timeout=PATIENCE, **streams)
 
 
 def full_pipe() -> tuple[int, int]:
@@ -97,7 +98,7 @@ async def test_a_disk_that_hangs_is_left_behind_by_a_signal_with_the_result(hub,
         with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             said = b"".join(takewhile(b"hangs\n".__ne__, process.stderr))
             process.send_signal(signal.SIGTERM)
-            result, rest = process.communicate(timeout=60)
+            result, rest = process.communicate(timeout=PATIENCE)
         return Ran(subprocess.CompletedProcess(arguments, process.returncode, result, said + rest))
 
     ran = await trio.to_thread.run_sync(stop_when_it_hangs)
@@ -110,7 +111,7 @@ async def test_a_log_that_nobody_reads_holds_up_neither_copy_nor_telemetry_nor_s
     reading, writing = full_pipe()
     arguments = command("backup-x", hub.url, [(dense, tmp_path / "copy")], "--max-rate", "1M")
     process = await trio.lowlevel.open_process(arguments, stdout=subprocess.DEVNULL, stderr=writing)
-    with trio.fail_after(60):
+    with trio.fail_after(PATIENCE):
         await hub.wait_until(transferring)
         process.send_signal(signal.SIGTERM)
         assert await process.wait() == 143

@@ -11,6 +11,7 @@ import trio
 from tests.clientd.test_processes import MIB, NOWHERE, Ran, Running, command, run
 from tests.fakes.hub import HttpHub, Reply
 from tests.fakes.judge import Judge
+from tests.waits import PATIENCE
 
 POINTS = (
     "job.begun",
@@ -61,7 +62,7 @@ def disk(tmp_path):
 
 
 async def ended(*arguments) -> Ran:
-    with trio.fail_after(100):
+    with trio.fail_after(PATIENCE):
         return Ran(
             await trio.run_process(
                 [sys.executable, *map(str, arguments)], capture_stdout=True, capture_stderr=True, check=False
@@ -200,7 +201,7 @@ async def test_a_hub_that_denies_us_leaves_all_in_the_spool(hub, judge, disk, tm
 
 async def test_a_superseded_attempt_leaves_nothing(hub, judge, disk, tmp_path, nursery):
     pairs = [(disk, tmp_path / "copy")]
-    running = await Running(nursery, "backup-x", hub.url, pairs, "--max-rate", "100K").start()
+    running = await Running(nursery, "backup-x", hub.url, pairs, "--max-rate", "10K").start()
     await hub.wait_until(lambda update: update.current_phase == "transferring")
     newer = await run("backup-x", hub.url, [(disk, tmp_path / "other")])
     assert newer.result["attempt"] == 2
@@ -252,16 +253,16 @@ async def test_no_secret_is_in_the_spool(disk, tmp_path):
 
 def test_flush_says_it_for_people_and_ends_by_ctrl_c_quietly(disk, tmp_path):
     arguments = [sys.executable, "-m", "clientd", "flush", "--hub", NOWHERE, "--wait", "0"]
-    said = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+    said = subprocess.run(arguments, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert (said.returncode, said.stdout) == (0, "0 events delivered, 0 wait\n")
     copying = command("backup-x", NOWHERE, [(disk, tmp_path / "copy")], "--final-wait", "0")
-    subprocess.run(copying, capture_output=True, timeout=60, check=True)
-    said = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=False)
+    subprocess.run(copying, capture_output=True, timeout=PATIENCE, check=True)
+    said = subprocess.run(arguments, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert said.returncode == 1
     assert said.stdout.endswith(" wait (of 1 job)\n")
     waiting = subprocess.Popen([*arguments[:-1], "50"], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert b"not reachable" in waiting.stderr.readline()
     waiting.send_signal(signal.SIGINT)
-    output, errors = waiting.communicate(timeout=60)
+    output, errors = waiting.communicate(timeout=PATIENCE)
     assert (waiting.returncode, errors) == (130, b"")
     assert output.endswith(b" wait (of 1 job)\n")

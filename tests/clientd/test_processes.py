@@ -12,6 +12,7 @@ import trio
 from clientd.config import Settings
 from schemas.telemetry import Acknowledgement
 from tests.fakes.hub import HttpHub, Reply
+from tests.waits import PATIENCE
 
 MIB = 2**20
 NOWHERE = "http://127.0.0.1:9"
@@ -33,7 +34,7 @@ def command(job_id: str, hub: str, pairs, *more: str) -> list[str]:
 
 
 async def run(*arguments) -> Ran:
-    with trio.fail_after(60):
+    with trio.fail_after(PATIENCE):
         return Ran(
             await trio.run_process(command(*arguments), capture_stdout=True, capture_stderr=True, check=False)
         )
@@ -64,7 +65,7 @@ class Running:
         return self
 
     async def over(self) -> Ran:
-        with trio.fail_after(60):
+        with trio.fail_after(PATIENCE):
             await self._over.wait()
         return self.ended
 
@@ -217,7 +218,7 @@ async def test_a_source_cut_short_under_way_fails_and_names_the_offset(hub, dens
 
 async def test_a_source_that_grows_under_way_fails_and_says_so(hub, dense, tmp_path, nursery):
     size = dense.stat().st_size
-    running = await Running(nursery, "backup-x", hub.url, [(dense, tmp_path / "copy")], "--max-rate", "4M").start()
+    running = await Running(nursery, "backup-x", hub.url, [(dense, tmp_path / "copy")], "--max-rate", "1M").start()
     await hub.wait_until(transferring)
     with dense.open("ab") as file:
         file.write(b"more")
@@ -230,7 +231,7 @@ async def test_a_source_that_grows_under_way_fails_and_says_so(hub, dense, tmp_p
 async def test_a_full_target_fails_and_names_disk_and_offset(hub, dense, sparse, small):
     folder, prefix = small
     pairs = [(sparse, dense.with_name("s")), (dense, folder / "copy")]
-    with trio.fail_after(60):
+    with trio.fail_after(PATIENCE):
         ran = Ran(
             await trio.run_process(
                 [*prefix, *command("backup-x", hub.url, pairs)],
@@ -270,7 +271,7 @@ async def test_a_job_file_is_carried_out(hub, dense, tmp_path):
         'job_id = "restore-web01"\nvm_name = "web 01"\n[[disk]]\nindex = 3\nsource = "dense"\ntarget = "copy"\n'
     )
     process = [sys.executable, "-m", "clientd", "run", str(file), "--json", "--hub", hub.url]
-    with trio.fail_after(60):
+    with trio.fail_after(PATIENCE):
         ran = Ran(await trio.run_process(process, capture_stdout=True, capture_stderr=True, check=False))
     assert ran.code == 0, ran.stderr
     assert (tmp_path / "copy").read_bytes() == dense.read_bytes()

@@ -8,8 +8,9 @@ import trio
 
 from tests.clientd.net.test_sna import Legacy
 from tests.clientd.test_processes import MIB, NOWHERE
-from tests.clientd.test_serve import SLOW, Daemon, of
+from tests.clientd.test_serve import ENDLESS, Daemon, of
 from tests.fakes.hub import HttpHub
+from tests.waits import PATIENCE
 
 
 @pytest.fixture
@@ -41,7 +42,7 @@ def named(daemon, job_id, progress_id, rate="0"):
 
 async def ended(legacy, progress_id) -> dict:
     """The last word there."""
-    with trio.fail_after(60):
+    with trio.fail_after(PATIENCE):
         while True:
             told = [
                 body
@@ -66,16 +67,14 @@ async def test_each_job_is_told_under_its_own_id_and_the_others_under_the_daemon
     for job, progress in (("a", "progress-a"), ("b", "progress-b"), ("c", "progress-daemon")):
         end = await ended(legacy, progress)
         assert (end["status"], end["percent"], end["bytes_transferred"]) == ("completed", 100, 5 * MIB + 12345)
-        with trio.fail_after(60):
-            await hub.wait_until(of(f"backup-{job}", "completed"))
+        await hub.wait_until(of(f"backup-{job}", "completed"))
     assert "MIGRATEKIT" not in daemon.log()
 
 
 async def test_a_job_without_an_id_there_is_not_told(daemon, hub, legacy):
     await daemon.start()
     assert daemon.ask("submit", daemon.job("backup-a")).returncode == 0
-    with trio.fail_after(60):
-        await hub.wait_until(of("backup-a", "completed"))
+    await hub.wait_until(of("backup-a", "completed"))
     await daemon.end(signal.SIGTERM)
     assert not legacy.bodies
 
@@ -85,8 +84,7 @@ async def test_the_hub_hears_all_whatever_the_legacy_endpoint_does(daemon, hub, 
     legacy.answer = answer
     await daemon.start()
     assert daemon.ask("submit", named(daemon, "backup-a", "p")).returncode == 0
-    with trio.fail_after(60):
-        await hub.wait_until(of("backup-a", "completed"))
+    await hub.wait_until(of("backup-a", "completed"))
     await daemon.until(lambda: daemon.state_of("backup-a") == "completed")
     assert daemon.copied("backup-a")
     assert "the legacy progress endpoint does not take our updates, the copy goes on" in daemon.log()
@@ -103,15 +101,15 @@ async def test_the_legacy_endpoint_hears_all_while_no_hub_is_there(daemon, legac
 async def test_an_end_without_a_copy_is_told_there_as_well(daemon, hub, legacy):
     daemon.settings += "at_once = 1\n"
     await daemon.start()
-    assert daemon.ask("submit", daemon.job("backup-a", SLOW)).returncode == 0
+    assert daemon.ask("submit", daemon.job("backup-a", ENDLESS)).returncode == 0
     waiting = named(daemon, "backup-b", "p")
     other = daemon.folder / "other"
     other.write_bytes(b"x" * 5000)
     waiting.write_text(waiting.read_text().replace('source = "source"', 'source = "other"'))
     assert daemon.ask("submit", waiting).returncode == 0
     other.unlink()
+    assert daemon.ask("cancel", "backup-a").returncode == 0
     end = await ended(legacy, "p")
     assert end["status"] == "failed"
     assert "other' cannot be read: ENOENT" in end["error_message"]
-    with trio.fail_after(60):
-        await hub.wait_until(of("backup-b", "failed"))
+    await hub.wait_until(of("backup-b", "failed"))

@@ -4,7 +4,6 @@ import os
 import signal
 
 import pytest
-import trio
 
 from clientd.environment import SystemEnvironment
 from clientd.state.checkpoints import SqliteCheckpoints
@@ -14,6 +13,8 @@ from tests.clientd.test_serve import Daemon, of
 from tests.fakes.hub import HttpHub
 
 SIZE = 4 * MIB
+RATE = "1M"
+"""A verification takes so long that a slow machine asks for its end before it is over."""
 GOING_ON = "going on where the last attempt was"
 
 
@@ -34,11 +35,10 @@ def verifying(update) -> bool:
 
 
 async def under_way(hub, disk, nursery) -> Running:
-    """A `clientd run` that has copied all, and reads the target again for a second or more."""
+    """A `clientd run` that has copied all, and reads the target again for some seconds."""
     pairs = [(disk, disk.with_name("copy"))]
-    running = await Running(nursery, "backup-x", hub.url, pairs, "--verify", "--max-rate", str(SIZE)).start()
-    with trio.fail_after(60):
-        await hub.wait_until(verifying)
+    running = await Running(nursery, "backup-x", hub.url, pairs, "--verify", "--max-rate", RATE).start()
+    await hub.wait_until(verifying)
     return running
 
 
@@ -106,11 +106,10 @@ async def daemon(hub, disk):
 
 async def started(daemon, hub):
     await daemon.start()
-    path = daemon.job("backup-x", str(SIZE))
+    path = daemon.job("backup-x", f'"{RATE}"')
     path.write_text(f"verify = true\n{path.read_text()}")
     assert daemon.ask("submit", path).returncode == 0
-    with trio.fail_after(60):
-        await hub.wait_until(verifying)
+    await hub.wait_until(verifying)
 
 
 def all_marked(daemon) -> bool:
@@ -127,8 +126,7 @@ async def test_a_daemon_that_ends_while_a_job_verifies_has_the_next_attempt_veri
         await daemon.until(lambda: all_marked(daemon))
     await daemon.end(number)
     await daemon.start()
-    with trio.fail_after(60):
-        await hub.wait_until(of("backup-x", "completed", 2))
+    await hub.wait_until(of("backup-x", "completed", 2))
     end = hub.pushed[-1]
     assert (end.bytes_transferred, end.bytes_verified) == (SIZE, SIZE)
     assert not [update for update in hub.pushed if update.status in ("failed", "cancelled")]
@@ -139,7 +137,6 @@ async def test_a_daemon_that_ends_while_a_job_verifies_has_the_next_attempt_veri
 async def test_an_operator_cancels_a_job_that_verifies(daemon, hub):
     await started(daemon, hub)
     assert daemon.ask("cancel", "backup-x").returncode == 0
-    with trio.fail_after(60):
-        await hub.wait_until(of("backup-x", "cancelled"))
+    await hub.wait_until(of("backup-x", "cancelled"))
     assert hub.pushed[-1].current_phase == "verifying"
     await daemon.until(lambda: daemon.state_of("backup-x") == "cancelled")

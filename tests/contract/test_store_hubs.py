@@ -10,6 +10,7 @@ from sendensed.store import Change, StoreUnavailable, bridge
 from sendensed.store.postgres import PostgresStore
 from tests.fakes.jobs import EARLY, a_job
 from tests.fakes.stores import saved
+from tests.waits import PATIENCE
 
 GAP = 15.0
 
@@ -132,7 +133,7 @@ async def test_a_hint_reaches_who_listens(store):
     heard = trio.Event()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(store.hints, heard.set)
-        with trio.fail_after(30):
+        with trio.fail_after(PATIENCE):
             while not heard.is_set():
                 await store.hint()
                 await trio.sleep(0.02)
@@ -174,7 +175,7 @@ async def test_a_connection_that_listens_and_is_cut_says_so(postgres_dsn):
             WHERE query LIKE 'LISTEN%' AND datname = current_database()"""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(listen)
-            with trio.fail_after(30):
+            with trio.fail_after(PATIENCE):
                 while not await pool.fetchval(cut):
                     await trio.sleep(0.02)
         assert outcome

@@ -14,6 +14,7 @@ import trio
 
 from schemas import telemetry
 from schemas.telemetry import Acknowledgement, Telemetry
+from tests.waits import PATIENCE
 
 Answer = Acknowledgement | Exception
 
@@ -104,8 +105,9 @@ class HttpHub:
 
     async def wait_until(self, condition: Callable[[Telemetry], bool]) -> None:
         """Returns once an update was pushed, acknowledged or not, for which the condition holds."""
-        while not any(condition(update) for update in self.pushed):
-            await self._changed.wait()
+        with trio.fail_after(PATIENCE):
+            while not any(condition(update) for update in self.pushed):
+                await self._changed.wait()
 
     async def _serve(self, stream: trio.SocketStream) -> None:
         self.connections += 1
@@ -120,7 +122,10 @@ class HttpHub:
                 head, _, unread = unread.partition(b"\r\n\r\n")
                 length = _content_length(head.decode())
                 while len(unread) < length:
-                    unread += await stream.receive_some()
+                    part = await stream.receive_some()
+                    if not part:
+                        return
+                    unread += part
                 reply = self._reply(head.decode(), unread[:length])
                 unread = unread[length:]
                 if reply.silent:

@@ -41,7 +41,7 @@ async def run(number: int, fault: str, folder: Path) -> tuple[str, bool]:
             f"nbd+unix:///?socket={to}",
             max_rate=32 * MIB,
             verify=number % 2 == 0,
-            copy={"chunk": 64 * 1024, "pauses": (0.3, 1, 4), "checkpoint": 0.05, "checkpoint_share": 1.0},
+            copy={"chunk": 64 * 1024, "pauses": (0.3, 1, 4, 8, 16), "checkpoint": 0.05, "checkpoint_share": 1.0},
         )
         running = {path: servers.running(command, path) for path, command in ((source, reading), (to, writing))}
         async with trio.open_nursery() as nursery:

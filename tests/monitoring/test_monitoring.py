@@ -17,6 +17,7 @@ from sendensed.scoreboard import Scoreboard
 from sendensed.store import StoreUnavailable
 from sendensed.store.memory_archive import MemoryArchive
 from tests.sendensed.test_routes import Hub
+from tests.waits import PATIENCE
 
 SHIPPED = Path(__file__).parents[2] / "deploy/monitoring"
 RULES_TEST = Path(__file__).with_name("alerts_test.yml")
@@ -24,7 +25,7 @@ RULES_TEST = Path(__file__).with_name("alerts_test.yml")
 
 def promtool(*arguments: str, given: bytes = b"", folder: Path | None = None) -> str:
     """Runs promtool; returns what it says. It must be content."""
-    done = subprocess.run(["promtool", *arguments], input=given, cwd=folder, capture_output=True, timeout=60)
+    done = subprocess.run(["promtool", *arguments], input=given, cwd=folder, capture_output=True, timeout=PATIENCE)
     said = (done.stdout + done.stderr).decode()
     assert done.returncode == 0, said
     return said

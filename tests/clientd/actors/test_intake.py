@@ -9,6 +9,7 @@ from clientd.actors.intake import Intake
 from clientd.core.queue import Refused
 from clientd.errors import SpoolUnavailable, UsageError
 from clientd.state.folder import Folder
+from tests.waits import PATIENCE
 
 TEXT = 'job_id = "{}"\n[[disk]]\nsource = "/s"\ntarget = "/t"\n'
 
@@ -45,7 +46,7 @@ class House:
         return sorted(path.name for path in found if not path.is_dir() and not path.name.startswith("."))
 
     async def until(self, what) -> None:
-        with trio.fail_after(30):
+        with trio.fail_after(PATIENCE):
             while not what():
                 await trio.sleep(0.005)
 

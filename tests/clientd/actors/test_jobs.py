@@ -14,6 +14,7 @@ from clientd.core.queue import Entry, Refused
 from clientd.errors import SpoolUnavailable, UsageError
 from tests.fakes import orders
 from tests.fakes.daemon import FakeRunner, FaultyQueueStore
+from tests.waits import PATIENCE
 
 SETTINGS = ServeSettings(at_once=2, waiting=3, remembered=2, crashes=1)
 
@@ -53,7 +54,7 @@ class Daemon:
 
     async def until(self, what) -> None:
         """Returns once it is true; the queue looks again by itself."""
-        with trio.fail_after(30):
+        with trio.fail_after(PATIENCE):
             while not what():
                 await trio.sleep(0.005)
 
@@ -168,7 +169,7 @@ async def test_what_cannot_be_kept_is_not_taken(environment, nursery):
     with pytest.raises(SpoolUnavailable):
         await submitted(daemon, "a")
     assert daemon.states() == daemon.kept() == {}
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE):
         while not daemon.states():
             with suppress(SpoolUnavailable):  # until it has found that the store works again
                 await submitted(daemon, "a")

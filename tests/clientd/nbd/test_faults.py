@@ -16,6 +16,8 @@ from clientd.errors import DiskError
 from tests.clientd import servers
 from tests.clientd.copies import MIB, Copy
 from tests.faults import disks
+from tests.ports import free_port
+from tests.waits import PATIENCE
 
 NOISE = os.urandom(16 * MIB)
 SIZE = len(NOISE)
@@ -35,7 +37,7 @@ def failing(image, *options: str):
 def test_reads_that_fail_now_and_then_are_tried_again(image, tmp_path):
     target = tmp_path / "target"
     with failing(image, "error-pread=EIO", "error-pread-rate=10%") as source:
-        copy = Copy(source, str(target)).go()
+        copy = Copy(source, str(target), copy={"pauses": (0.05,) * 9}).go()  # chance never fails one so often
     assert copy.job.status == "completed", copy.job.error
     assert target.read_bytes() == NOISE
 
@@ -88,7 +90,9 @@ async def test_a_source_that_dies_and_comes_back_is_read_on(image, tmp_path):
     with servers.folder() as place:
         where, target = place / "s", tmp_path / "target"
         command = ["nbdkit", "-f", "-U", str(where), "-r", "file", str(image)]
-        copy = Copy(f"nbd+unix:///?socket={where}", str(target), max_rate=16 * MIB, copy={"pauses": (0.2, 1, 4)})
+        copy = Copy(
+            f"nbd+unix:///?socket={where}", str(target), max_rate=16 * MIB, copy={"pauses": (0.2, 1, 4, 30)}
+        )
         async with trio.open_nursery() as nursery:
             with servers.running(command, where):
                 nursery.start_soon(copy.run)
@@ -127,13 +131,16 @@ async def test_a_target_that_comes_back_empty_gets_all_of_it_again(image, said):
         where = place / "s"
         command = ["nbdkit", "-f", "-U", str(where), "memory", str(SIZE)]
         uri = f"nbd+unix:///?socket={where}"
-        settings = {"pauses": (0.3, 1, 4), "checkpoint": 0.02, "checkpoint_share": 1.0}
-        copy = Copy(str(image), uri, max_rate=32 * MIB, copy=settings)
+        settings = {"pauses": (0.3, 1, 4, 30), "checkpoint": 0.02, "checkpoint_share": 1.0}
+        copy = Copy(str(image), uri, max_rate=8 * MIB, copy=settings)
         async with trio.open_nursery() as nursery:
             with servers.running(command, where):
                 nursery.start_soon(copy.run)
                 await trio.lowlevel.checkpoint()
-                await copy.until_copied(6 * MIB)
+                await copy.until_copied(4 * MIB)
+                with trio.fail_after(PATIENCE):
+                    while not ((kept := copy.checkpoints.load(0)) and kept.mark):
+                        await trio.sleep(0.001)
             where.unlink()
             again = servers.running(command, where)
             await trio.to_thread.run_sync(again.__enter__)
@@ -148,10 +155,9 @@ async def test_a_target_that_comes_back_empty_gets_all_of_it_again(image, said):
 
 def test_a_second_connection_to_a_server_of_one_client_ends_at_its_deadline(image):
     with servers.qemu_nbd(image, "raw", "-r") as uri:
-        opener = SystemDisks(NbdSettings(connect_patience=0.3))
-        first = opener.source(uri)
+        first = SystemDisks(NbdSettings()).source(uri)
         with pytest.raises(DiskError, match=r"did not answer|another client"):
-            opener.source(uri)
+            SystemDisks(NbdSettings(connect_patience=0.3)).source(uri)
         first.close()
 
 
@@ -243,7 +249,7 @@ def certificates(tmp_path_factory):
 def test_a_copy_over_tls_with_certificates_of_both_sides(image, tmp_path, certificates, local):
     target = tmp_path / "target"
     with servers.folder() as place:
-        where, port = place / "s", servers.free_port()
+        where, port = place / "s", free_port()
         at = ["-U", str(where)] if local else ["-i", "127.0.0.1", "-p", str(port), "-P", str(where)]
         security = ["--tls=require", f"--tls-certificates={certificates}", "--tls-verify-peer"]
         with servers.running(["nbdkit", "-f", *at, "-r", *security, "file", str(image)], where):
@@ -271,4 +277,4 @@ def test_a_server_without_tls_is_not_spoken_to_in_the_clear(image):
 
 def test_the_system_s_words_for_a_socket_that_may_not_be_used(tmp_path):
     with pytest.raises(DiskError, match=errno.errorcode[errno.ECONNREFUSED]):
-        SystemDisks(NbdSettings()).source(f"nbd://127.0.0.1:{servers.free_port()}/")
+        SystemDisks(NbdSettings()).source(f"nbd://127.0.0.1:{free_port()}/")

@@ -16,8 +16,9 @@ from clientd.core.control import Cancel, JobView, ListJobs
 from clientd.core.queue import Entry, Refused
 from clientd.errors import DaemonUnavailable, SpoolUnavailable, UsageError
 from clientd.net import asking, control
+from tests.waits import PATIENCE
 
-SETTINGS = ServeSettings(request_wait=5, clients=2)
+SETTINGS = ServeSettings(request_wait=60, clients=2)
 JOB = b'{"job_id":"backup-x","disk":[{"source":"/s","target":"/t"}]}'
 
 
@@ -57,7 +58,7 @@ class House:
         """What comes back for these bytes, until the server closes or we have an answer for each part."""
         async with await trio.open_unix_socket(self.path) as stream:
             answers = []
-            with trio.fail_after(30), suppress(trio.BrokenResourceError):
+            with trio.fail_after(PATIENCE), suppress(trio.BrokenResourceError):
                 for part in parts:
                     with suppress(trio.BrokenResourceError):  # one that is too busy does not read
                         await stream.send_all(part)
@@ -134,7 +135,7 @@ async def test_a_request_that_does_not_end_is_refused(house):
     async with await trio.open_unix_socket(house.path) as stream:
         await stream.send_all(b'{"command":"list"}')
         await stream.send_eof()
-        with trio.fail_after(30):
+        with trio.fail_after(PATIENCE):
             answer = json.loads(await stream.receive_some())
     assert "ends without a line's end" in answer["error"]["sentence"]
 
@@ -150,7 +151,7 @@ async def test_a_client_that_takes_no_answer_is_let_go(tmp_path):
         house.queue.many = 5000
         async with await trio.open_unix_socket(house.path) as stream:
             await stream.send_all(b'{"command":"list"}\n')
-            with trio.fail_after(30):
+            with trio.fail_after(PATIENCE):
                 answers = []
                 while not answers or answers[0].get("error"):  # busy, or itself too slow for so short a time
                     answers = await house.talk(b'{"command":"list"}\n')
@@ -158,7 +159,7 @@ async def test_a_client_that_takes_no_answer_is_let_go(tmp_path):
 
 async def test_a_client_too_many_is_told_to_come_back_and_others_are_served(house):
     async with await trio.open_unix_socket(house.path), await trio.open_unix_socket(house.path) as second:
-        with trio.fail_after(30):
+        with trio.fail_after(PATIENCE):
             while (await house.talk(b'{"command":"list"}\n'))[0].get("error") is None:
                 await trio.sleep(0.01)
         await second.send_all(b'{"command":"list"}\n')

@@ -167,7 +167,7 @@ async def test_a_resolver_that_fails_hangs_and_changes_its_mind_costs_tries_only
             ("127.0.0.1", int(hub.url.rpartition(":")[2])),
         )
     )
-    settings = TelemetrySettings(request_timeout=0.5)
+    settings = TelemetrySettings(request_timeout=2)
     async with Client("http://hub.example", sender="s", settings=settings) as client:
         for _ in range(3):
             with pytest.raises(HubUnavailable):

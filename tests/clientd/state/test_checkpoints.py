@@ -13,6 +13,7 @@ from clientd.state import database
 from clientd.state.checkpoints import SqliteCheckpoints
 from tests.contract.test_checkpoints import checkpoint
 from tests.fakes.spools import TurnedClock
+from tests.waits import PATIENCE
 
 SAVING = """
 import os, signal, sys
@@ -39,7 +40,7 @@ def durable(tmp_path, environment):
 
 
 def test_what_is_saved_outlives_a_kill(tmp_path, durable):
-    subprocess.run([sys.executable, "-c", SAVING, str(tmp_path / "state")], check=False, timeout=60)
+    subprocess.run([sys.executable, "-c", SAVING, str(tmp_path / "state")], check=False, timeout=PATIENCE)
     assert durable.load(0) == checkpoint(4)
 
 

@@ -13,6 +13,7 @@ from clientd.errors import SpoolUnavailable
 from clientd.state import rows
 from clientd.state.spool import SqliteSpool
 from tests.fakes.spools import LIMITS, TurnedClock, lot, update
+from tests.waits import PATIENCE
 
 
 @pytest.fixture
@@ -245,7 +246,7 @@ print(spool.holding().waiting)
 
 def test_a_full_disk_is_unavailable_until_there_is_room(folder):
     ran = subprocess.run(
-        [sys.executable, "-c", LIMITED, str(folder)], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", LIMITED, str(folder)], capture_output=True, text=True, check=True, timeout=PATIENCE
     )
     refused, kept = ran.stdout.splitlines()
     assert "disk" in refused
@@ -257,8 +258,10 @@ SAVING = """
 import sys
 from pathlib import Path
 from clientd.environment import SystemEnvironment
+from clientd.state import database
 from clientd.state.spool import SqliteSpool
 from tests.fakes.spools import LIMITS, lot, update
+database._BUSY = 60.0  # a slow disk's four processes wait for each other
 environment = SystemEnvironment()
 spool = SqliteSpool(Path(sys.argv[1]), environment, limits=LIMITS, sender="t")
 for number in range(25):
@@ -280,7 +283,7 @@ def test_processes_that_write_at_once_lose_nothing_and_see_no_lock(folder, opene
         for number in range(4)
     ]
     for process in writing:
-        output, errors = process.communicate(timeout=100)
+        output, errors = process.communicate(timeout=PATIENCE)
         assert (output, errors) == (b"done\n", b"")
     heir = opened()
     found = heir.claim(999)
