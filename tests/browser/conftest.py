@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser import stage as stages
 from tests.browser.stage import Stage
+from tests.waits import PATIENCE
 
 CHROMIUM_ARGUMENTS = [
     "--no-sandbox",
@@ -28,9 +29,7 @@ README = Path(__file__).parents[2] / "README.md"
 DOCS = README.parent / "docs"
 MOST_BYTES = 150 * 1024
 """Of a picture in the documents."""
-PATIENCE = 30_000
-"""Milliseconds until something that has not come will not come, on a machine that has much else to do."""
-expect.set_options(timeout=PATIENCE)
+expect.set_options(timeout=1000 * PATIENCE)
 WATCH = """
 document.addEventListener("securitypolicyviolation", (event) => {
   window.tellBreach(`${event.violatedDirective} ${event.blockedURI}`);
@@ -70,7 +69,7 @@ def watched(browser: Browser) -> Iterator[Page]:
         reduced_motion="reduce",
         timezone_id="Europe/Berlin",
     )
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(1000 * PATIENCE)
     complaints: list[str] = []
     context.expose_function("tellBreach", lambda report: complaints.append(f"CSP: {report}"))
     context.add_init_script(WATCH)
@@ -148,7 +147,7 @@ def picture(tmp_path):
         assert shown.screenshot(path=path, animations="disabled")
         if kept == DOCS / "screenshots":
             make_small = ["pngquant", "--force", "--strip", "--speed", "1", "--output", path, "128", path]
-            subprocess.run(make_small, check=True, timeout=60)
+            subprocess.run(make_small, check=True, timeout=PATIENCE)
             assert path.stat().st_size < MOST_BYTES
         assert f"screenshots/{name}.png" in "".join(path.read_text() for path in [README, *DOCS.glob("*.md")])
 

@@ -6,7 +6,8 @@ import urllib.error
 import urllib.request
 from typing import Any, Self
 
-from tests.browser.hub import PATIENCE, Hub, disk
+from tests.browser.hub import Hub, disk
+from tests.waits import PATIENCE
 
 JOBS = 1_000
 FAILED, COMPLETED = 3, 24

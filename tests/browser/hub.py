@@ -13,10 +13,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
+from tests.ports import free_port
+from tests.waits import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 GIB = 2**30
-PATIENCE = 30.0
-"""Seconds that a hub may take to start or to stop."""
 CONFIG = """
 [reaper]
 stall_after = {stall_after}
@@ -45,7 +46,7 @@ class Hub:
     ) -> None:
         self._directory = directory
         self._guarded = guarded
-        self._listen = "127.0.0.1:0"
+        self._listen = f"127.0.0.1:{free_port()}"
         self._process: subprocess.Popen[str] | None = None
         self.address = ""
         limits = CONFIG.format(stall_after=stall_after, fail_after=fail_after)

@@ -13,6 +13,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from playwright.sync_api import Page, Route, WebSocketRoute
 
+from tests.waits import PATIENCE
+
 WEB = Path(__file__).parents[2] / "sendensed" / "web"
 ORIGIN = "http://hub.test"
 NOW = datetime(2026, 11, 24, 2, 14, 7, tzinfo=UTC)
@@ -23,8 +25,6 @@ POLICY = (
 KINDS = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".html": "text/html"}
 MIB = 2**20
 GIB = 2**30
-PATIENCE = 30.0
-"""Seconds that the page may take to come to something."""
 
 
 def at(seconds: float = 0) -> str:

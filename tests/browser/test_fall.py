@@ -9,6 +9,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser import hub as hubs
 from tests.browser.hub import ROOT, Hub
+from tests.waits import PATIENCE
 
 MIB = 2**20
 
@@ -41,12 +42,12 @@ def test_a_killed_client_is_called_stalled_then_failed_on_the_page(hub: Hub, pag
         )
     finally:
         client.kill()
-        client.wait(timeout=30)
+        client.wait(timeout=PATIENCE)
     attention = page.locator("#attention").locator(row)
     expect(attention.locator(".state")).to_have_text("stalled")
     expect(attention.locator(".note")).to_contain_text("No telemetry since")
     expect(page.locator("#spoken")).to_contain_text("doomed is stalled.")
-    expect(attention.locator(".state")).to_have_text("failed", timeout=30_000)
+    expect(attention.locator(".state")).to_have_text("failed")
     expect(attention.locator(".note")).to_contain_text("Closed by the hub, from silence: no telemetry for")
     expect(page.locator("#spoken")).to_contain_text("doomed is failed.")
     expect(page).to_have_title("1 failed · Sendense")

@@ -10,6 +10,7 @@ from tests.browser import hub as hubs
 from tests.browser.hub import GIB, Hub, disk
 from tests.browser.paper import Paper
 from tests.browser.stage import Stage, at, job
+from tests.waits import PATIENCE
 
 PAYLOAD = "<img src=x onerror=pwned=1><script>pwned=1</script>\"'><svg onload=pwned=1> \u202eabc"
 
@@ -22,7 +23,7 @@ def hub():
 
 
 def asked(hub: Hub, path: str):
-    with urllib.request.urlopen(hub.address + path, timeout=10) as answer:
+    with urllib.request.urlopen(hub.address + path, timeout=PATIENCE) as answer:
         return json.load(answer)
 
 

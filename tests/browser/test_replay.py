@@ -17,7 +17,8 @@ from schemas.job import EventView, JobDetail
 from schemas.reading import Gap, Sample, Samples
 from sendensed.core.model import Disk, Job
 from sendensed.core.view import job_view
-from tests.browser.hub import GIB, PATIENCE, ROOT
+from tests.browser.hub import GIB, ROOT
+from tests.waits import PATIENCE
 
 NIGHT = datetime(2026, 11, 23, 2, 0, 0, tzinfo=UTC)
 

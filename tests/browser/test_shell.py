@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import hub as hubs
+from tests.waits import PATIENCE
 
 CURL = """#!/bin/sh
 printf '%s\\n' "$@" >> "$CALLED_WITH"
@@ -59,7 +60,7 @@ def test_the_token_is_in_no_programs_arguments(hub, commands, tmp_path):
             [shell, "-c", line],
             env={**os.environ, **surroundings, "SENDENSE_TOKEN": token},
             capture_output=True,
-            timeout=hubs.PATIENCE,
+            timeout=PATIENCE,
             check=True,
         )
         assert json.loads(done.stdout)["job"]["id"] == "it's running", shell

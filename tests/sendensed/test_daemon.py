@@ -3,6 +3,7 @@
 import gc
 import json
 import logging
+import os
 import signal
 import socket
 
@@ -26,10 +27,11 @@ def test_a_supervisor_is_told_by_datagram_and_nobody_else(monkeypatch, tmp_path)
 
 
 def test_an_abstract_supervisors_socket_is_understood(monkeypatch):
+    name = f"sendense-test-notify-{os.getpid()}"
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
-        supervisor.bind("\0sendense-test-notify")
+        supervisor.bind(f"\0{name}")
         supervisor.setblocking(False)
-        monkeypatch.setenv("NOTIFY_SOCKET", "@sendense-test-notify")
+        monkeypatch.setenv("NOTIFY_SOCKET", f"@{name}")
         daemon.notify("READY=1")
         assert supervisor.recv(100) == b"READY=1"
 

@@ -6,6 +6,7 @@ import sys
 
 from sendensed.core.tally import COUNTERS, MOST, ROW, STANDING
 from sendensed.scoreboard import Scoreboard, shared
+from tests.waits import PATIENCE
 
 
 def test_a_place_writes_its_own_row_alone():
@@ -53,6 +54,8 @@ def test_a_process_that_inherits_the_memory_shares_the_rows():
     memory = shared(2)
     board = Scoreboard(2, memory)
     for count in (4, 8):
-        subprocess.run([sys.executable, "-c", WORKER, str(memory)], pass_fds=[memory], check=True, timeout=60)
+        subprocess.run(
+            [sys.executable, "-c", WORKER, str(memory)], pass_fds=[memory], check=True, timeout=PATIENCE
+        )
         assert board.rows() == [[0] * ROW, [count] * COUNTERS + [1] * STANDING]
     os.close(memory)

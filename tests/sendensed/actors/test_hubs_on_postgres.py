@@ -9,8 +9,10 @@ from sendensed.config import Config, Reaper
 from sendensed.store import bridge
 from sendensed.store.postgres import PostgresStore
 from tests.sendensed.actors.rig import Rig
+from tests.waits import PATIENCE
 
-QUICK = Config(reaper=Reaper(stall_after=0.4, fail_after=0.8, period=0.2, beat=0.2, mass_hold=1.5))
+QUICK = Config(reaper=Reaper(stall_after=1, fail_after=4, period=0.2, beat=0.2, mass_hold=5))
+"""So far apart that a reaper that gets no time of the machine does not pass over the first."""
 
 
 @asynccontextmanager
@@ -32,7 +34,7 @@ async def serve(rig: Rig) -> None:
 
 async def until(look) -> None:
     """Looks until the answer is true."""
-    with trio.fail_after(30):
+    with trio.fail_after(PATIENCE):
         while not await look():
             await trio.sleep(0.05)
 

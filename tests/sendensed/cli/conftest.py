@@ -9,9 +9,9 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from tests.browser import hub as hubs
+from tests.waits import PATIENCE
 
 ROOT = Path(__file__).parents[3]
-PATIENCE = 60
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,8 @@ import termios
 import time
 from collections.abc import Sequence
 
-DEADLINE = 40.0
-"""Seconds after which something that must be drawn is not."""
+from tests.waits import PATIENCE
+
 _ESCAPE = re.compile(r"\x1b(?:\[[0-9;?<>=]*[a-zA-Z]|\][^\x07]*\x07|[=>()][A-Z0-9]?)")
 
 
@@ -69,20 +69,20 @@ class Terminal:
 
     def wait_for(self, pattern: str) -> str:
         """Returns the text once the pattern is in it."""
-        until = time.monotonic() + DEADLINE
+        until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             self._read(0.1)
             if re.search(pattern, self.text):
                 return self.text
-        raise AssertionError(f"not drawn within {DEADLINE:g} s: {pattern!r} in {self.text[-2000:]!r}")
+        raise AssertionError(f"not drawn within {PATIENCE:g} s: {pattern!r} in {self.text[-2000:]!r}")
 
     def wait(self) -> int:
         """Reads to the program's end; returns its exit code."""
-        until = time.monotonic() + DEADLINE
+        until = time.monotonic() + PATIENCE
         while time.monotonic() < until:
             if not self._read(0.1) and self.process.poll() is not None:
                 return self.process.returncode
-        raise AssertionError(f"not ended within {DEADLINE:g} s: {self.text[-2000:]!r}")
+        raise AssertionError(f"not ended within {PATIENCE:g} s: {self.text[-2000:]!r}")
 
     def _read(self, patience: float) -> bool:
         """Takes what is there; False where nothing came."""

@@ -4,9 +4,9 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -16,7 +16,9 @@ from sendensed.__main__ import main
 from sendensed.cli import completion, options, parser
 from tests.browser.hub import GIB, disk
 from tests.e2e.conftest import eventually
-from tests.sendensed.cli.conftest import PATIENCE, ROOT
+from tests.ports import free_port
+from tests.sendensed.cli.conftest import ROOT
+from tests.waits import PATIENCE
 
 SENDER = "clientd 1.2 \x1b[31m"
 EVIL = "db\x1b]0;owned\x07 \x9b31m\u202e1"
@@ -231,8 +233,7 @@ def test_exit_6_what_the_hub_does_not_know(command):
 
 
 def test_exit_8_no_hub_answers(command):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        nobody = f"http://127.0.0.1:{taken.getsockname()[1]}"
+    nobody = f"http://127.0.0.1:{free_port()}"
     for words in (["jobs"], ["job", "a"], ["watch"], ["wait", "a"], ["machines"], ["appliances"], ["cancel", "a"]):
         said = command(*words, "--hub", nobody)
         assert (said.returncode, said.stdout) == (8, ""), words
@@ -257,14 +258,13 @@ def test_a_reader_that_goes_away_is_no_error(hub, environment):
             cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         one.stdout.close()
-        code = None
-        for number in range(1, 200):
-            try:
-                code = one.wait(timeout=0.1)
-                break
-            except subprocess.TimeoutExpired:
-                hub.send("web-1", status="running", bytes_transferred=number)
-        assert (code, one.stderr.read()) == (0, b""), words
+        until, told = time.monotonic() + PATIENCE, 0
+        while one.poll() is None and time.monotonic() < until:
+            told += 1
+            hub.send("web-1", status="running", bytes_transferred=told)
+            time.sleep(0.1)
+        one.kill()
+        assert (one.wait(), one.stderr.read()) == (0, b""), words
         one.stderr.close()
 
 

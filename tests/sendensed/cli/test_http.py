@@ -14,6 +14,7 @@ from sendensed.cli import http
 from sendensed.cli.address import address_of, question, quote
 from sendensed.cli.http import Answer, Connection
 from sendensed.errors import ConfigError
+from tests.waits import PATIENCE
 
 HEAD = b"HTTP/1.1 200 OK\r\nDate: Mon, 23 Nov 2026 02:14:07 GMT\r\n"
 
@@ -136,7 +137,7 @@ GOOD = HEAD + b"Content-Length: 2\r\n\r\n{}"
 
 
 def test_a_connection_is_kept_and_one_that_was_closed_meanwhile_is_opened_again():
-    with server([GOOD, GOOD], [GOOD]) as (address, asked), Connection(address, 5) as connection:
+    with server([GOOD, GOOD], [GOOD]) as (address, asked), Connection(address, PATIENCE) as connection:
         for target in ("/one", "/two", "/three"):
             assert connection.ask("GET", target, "secret").body == b"{}"
     assert [request.split()[1] for request in asked] == [b"/prefix/one", b"/prefix/two", b"/prefix/three"]
@@ -145,7 +146,11 @@ def test_a_connection_is_kept_and_one_that_was_closed_meanwhile_is_opened_again(
 
 
 def test_a_fresh_connection_that_is_closed_without_a_word_is_not_tried_twice():
-    with server([]) as (address, _), Connection(address, 5) as connection, pytest.raises(ConnectionResetError):
+    with (
+        server([]) as (address, _),
+        Connection(address, PATIENCE) as connection,
+        pytest.raises(ConnectionResetError),
+    ):
         connection.ask("POST", "/one")
 
 

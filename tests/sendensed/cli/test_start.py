@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from tests.sendensed.cli.conftest import ROOT
+from tests.waits import PATIENCE
 
 HEAVY = {"trio", "rich", "httpx", "asyncpg", "structlog", "asyncio", "http.client", "email", "prometheus_client"}
 """Each alone takes longer than a plain read should."""
@@ -27,7 +28,9 @@ sys.exit(code)
 def imported(*words: str, hub: str = "") -> set[str]:
     """The modules that are there when the command has ended well."""
     probe = PROBE.format(words=[*words, *(["--hub", hub] if hub else [])])
-    said = subprocess.run([sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    said = subprocess.run(
+        [sys.executable, "-c", probe], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE
+    )
     assert said.returncode == 0, said.stderr
     return set(said.stdout.rpartition("\nmodules\n")[2].split("\n"))
 

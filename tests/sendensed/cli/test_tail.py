@@ -20,6 +20,7 @@ from tests.browser.hub import GIB
 from tests.sendensed.cli.conftest import ROOT
 from tests.sendensed.cli.terminal import Terminal
 from tests.sendensed.cli.views import NIGHT
+from tests.waits import PATIENCE
 
 
 class Run:
@@ -161,7 +162,7 @@ def test_follow_in_a_pipe_is_one_object_a_line_of_the_jobs_named_alone(hub, envi
         )
         follow.send_signal(2)
         assert follow.stdout.read() == ""
-        assert follow.wait(30) == 130
+        assert follow.wait(PATIENCE) == 130
 
 
 @pytest.mark.parametrize("more", [["--sort-by", "job"], ["--reverse"]])

@@ -10,6 +10,7 @@ from sendensed.net.http import Response
 from sendensed.net.limits import Limits
 from sendensed.net.pump import Pump
 from tests.sendensed.net.rig import Client, Handler, listening, make_server
+from tests.waits import PATIENCE
 
 HEAD = b"POST /push HTTP/1.1\r\nHost: hub\r\nContent-Length: 4\r\n\r\n"
 BIG = 16 * 1024 * 1024
@@ -60,13 +61,13 @@ class House:
 
     async def taken(self) -> None:
         """Returns once a request waits for its answer."""
-        with trio.fail_after(10):
+        with trio.fail_after(PATIENCE):
             while not self.desk.answer:
                 await trio.sleep(0.001)
 
     async def empty(self) -> None:
         """Returns once no connection is left."""
-        with trio.fail_after(10):
+        with trio.fail_after(PATIENCE):
             while self.server.connections:
                 await trio.sleep(0.001)
 

@@ -14,6 +14,7 @@ from sendensed.net import ws
 from sendensed.net.http import Request, Response, Upgrade
 from sendensed.net.limits import Heartbeat
 from tests.sendensed.net.rig import Client, Handler, listening, make_server
+from tests.waits import PATIENCE
 
 GET = b"GET /a HTTP/1.1\r\nHost: hub\r\n\r\n"
 ASK = (
@@ -28,7 +29,7 @@ async def echo_size(request: Request) -> Response:
 
 
 async def curl(port, *arguments, data=b""):
-    command = ["curl", "-sS", "-i", "--max-time", "10", *arguments, f"http://127.0.0.1:{port}/api/x%2Fy"]
+    command = ["curl", "-sS", "-i", "--max-time", "60", *arguments, f"http://127.0.0.1:{port}/api/x%2Fy"]
     return (await trio.run_process(command, stdin=data, capture_stdout=True)).stdout
 
 
@@ -42,7 +43,7 @@ async def test_curl_posts_json_and_gets_its_answer():
 async def test_curl_waits_for_100_continue_before_a_large_body():
     async with listening(make_server(echo_size)) as port:
         arguments = ("-H", "Content-Type: application/json", "-H", "Expect: 100-continue", "--data-binary", "@-")
-        output = await curl(port, "--expect100-timeout", "9", *arguments, data=b" " * 200_000)
+        output = await curl(port, "--expect100-timeout", "50", *arguments, data=b" " * 200_000)
         assert output.startswith(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\n")
         assert output.endswith(b'{"method": "POST", "bytes": 200000}')
 
@@ -233,17 +234,17 @@ async def test_the_frames_that_slow_viewers_wait_for_are_bounded_and_cost_nobody
     async def handler(request):
         return Upgrade(run)
 
-    server = make_server(handler, heartbeat=Heartbeat(unsent=limit))
+    server = make_server(handler, heartbeat=Heartbeat(unsent=limit, write=PATIENCE))
     async with listening(server) as port, AsyncExitStack() as peers:
         for _ in range(40):
             peers.enter_context(socket.create_connection(("127.0.0.1", port))).sendall(ASK)
-        with trio.fail_after(30):
+        with trio.fail_after(PATIENCE):
             while len(sockets) < 40:
                 await trio.sleep(0.01)
         alone, together = sockets[:20], sockets[20:]
         open_reader = trio_websocket.open_websocket("127.0.0.1", port, "/", use_ssl=False)
         reader = await peers.enter_async_context(open_reader)
-        with trio.fail_after(30):
+        with trio.fail_after(PATIENCE):
             while len(sockets) < 41:
                 await trio.sleep(0.01)
         for number, (one, other) in enumerate(zip(alone, together, strict=True)):
@@ -285,5 +286,5 @@ async def test_a_viewer_whose_connection_was_reset_is_gone_at_the_next_frame():
         with socket.create_connection(("127.0.0.1", port)) as peer:
             peers.append(peer)
             peer.sendall(ASK)
-            with trio.fail_after(10):
+            with trio.fail_after(PATIENCE):
                 await gone.wait()

@@ -18,6 +18,7 @@ from sendensed.net.limits import Heartbeat
 from sendensed.net.tls import Certificate, TlsListener
 from tests.sendensed.net.rig import Handler, make_server
 from tests.sendensed.net.test_sockets import ASK, frames_of, read_to_the_close
+from tests.waits import PATIENCE
 
 
 def made(folder, name: str, days: int) -> config.Tls:
@@ -26,7 +27,7 @@ def made(folder, name: str, days: int) -> config.Tls:
     words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     words += ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-days", str(days)]
     words += ["-keyout", settings.key, "-out", settings.certificate]
-    subprocess.run(words, check=True, capture_output=True, timeout=30)
+    subprocess.run(words, check=True, capture_output=True, timeout=PATIENCE)
     return settings
 
 
@@ -54,7 +55,7 @@ async def test_a_hub_speaks_tls_and_takes_up_a_new_certificate_without_a_restart
     server = make_server(Handler())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(trio.serve_listeners, server.serve_connection, [TlsListener(plain, held)])
-        with trio.fail_after(30):
+        with trio.fail_after(PATIENCE):
             answer, version = await spoken(port, settings.certificate)
             assert answer.startswith(b"HTTP/1.1 200")
             assert version == "TLSv1.3"
@@ -80,7 +81,7 @@ async def test_a_peer_that_speaks_no_tls_is_cut_off_and_hurts_nobody(tmp_path):
         nursery.start_soon(
             trio.serve_listeners, server.serve_connection, [TlsListener(plain, Certificate(settings))]
         )
-        with trio.fail_after(30):
+        with trio.fail_after(PATIENCE):
             async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
                 await stream.send_all(b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 while await stream.receive_some(4096):
@@ -135,7 +136,7 @@ async def test_a_viewer_over_tls_that_did_not_read_finds_whole_frames_and_then_1
     async with trio.open_nursery() as nursery:
         listener = TlsListener(plain, Certificate(settings))
         nursery.start_soon(trio.serve_listeners, server.serve_connection, [listener])
-        with trio.fail_after(60):
+        with trio.fail_after(PATIENCE):
             with await trio.to_thread.run_sync(visit, plain.socket.getsockname()[1]) as peer:
                 await told.wait()
                 read = await trio.to_thread.run_sync(read_to_the_close, peer)

@@ -17,6 +17,7 @@ from sendensed.store.postgres import PostgresStore
 from sendensed.store.postgres_archive import PostgresArchive
 from tests.fakes.jobs import a_job, an_event
 from tests.fakes.stores import saved
+from tests.waits import PATIENCE
 
 LIMITS = Limits(events=90, samples=90, whole=7)
 
@@ -248,7 +249,7 @@ async def test_saves_and_readers_go_on_while_days_come_and_go(pool):
     await pool.execute("UPDATE backup_jobs SET vm_name = 'kept-1'")
     async with traffic.running():
         done: list[str] = []
-        with trio.fail_after(60):
+        with trio.fail_after(PATIENCE):
             while sum(one.startswith("thinned") for one in done) < OLD_DAYS:
                 done += await archive.tend(LIMITS)
             for parent in ("job_events", "job_samples") * 10:
