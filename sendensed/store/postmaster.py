@@ -1,7 +1,9 @@
 """Postmaster: PostgreSQL's own programs, driven: make the data, start, take over, stop."""
 
+import errno
 import logging
 import os
+import secrets
 import shlex
 import shutil
 import signal
@@ -27,6 +29,7 @@ _LINGER_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
 _ANSWER_PAUSES = (0.1, 0.2, 0.4, 0.8, 1.6)
 _CONTROL_GRACE = 1.0  # for pg_ctl to say itself that the time is over
 _INTERRUPT_TIMEOUT = 2.0
+_MAKING = "data.new"
 _SEGMENTS = Path("/proc/sysvipc/shm")
 _LOG_TAIL = 600  # bytes of the log that go into an error's sentence
 
@@ -47,11 +50,13 @@ class Postmaster:
         self._owner = owner
 
     async def create(self) -> None:
-        """Makes the data directory if there is none. One that was not finished does not count."""
+        """Makes the data directory if there is none. One that was not finished does not count, and programs that
+        still make it, for a hub that was killed, are in nobody's way: each is made under a name of its own."""
         if self._data.exists():
             return
-        making = self._data.with_name("data.new")
-        await trio.to_thread.run_sync(_remove, making)
+        for unfinished in self._data.parent.glob(f"{_MAKING}*"):
+            await trio.to_thread.run_sync(_remove, unfinished)
+        making = self._data.with_name(_MAKING + secrets.token_hex(4))
         said = await self._run(
             CREATE_TIMEOUT,
             "initdb",
@@ -237,5 +242,9 @@ async def _ended(process: int) -> None:
 
 
 def _remove(directory: Path) -> None:
-    if directory.exists():
+    """What is added or goes meanwhile is left to the next time: somebody may still be at work in it."""
+    try:
         shutil.rmtree(directory)
+    except OSError as error:
+        if error.errno not in (errno.ENOENT, errno.ENOTEMPTY):
+            raise

@@ -52,9 +52,9 @@ def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-async def until_there(path: Path) -> None:
+async def until_there(directory: Path, name: str) -> None:
     with trio.fail_after(PATIENCE):
-        while not path.exists():
+        while not any(directory.glob(name)):
             await trio.sleep(0.001)
 
 
@@ -106,7 +106,7 @@ async def test_a_cancelled_block_leaves_no_server(state):
     assert process_of(state) is None
 
 
-@pytest.mark.parametrize("moment", ["data.new", "data", "data/postmaster.pid"])
+@pytest.mark.parametrize("moment", ["data.new*", "data", "data/postmaster.pid"])
 async def test_a_start_cancelled_at_any_moment_leaves_no_server_and_the_next_one_works(open_directory, moment):
     async def begin():
         async with embedded.open_embedded(open_directory):
@@ -114,7 +114,7 @@ async def test_a_start_cancelled_at_any_moment_leaves_no_server_and_the_next_one
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(begin)
-        await until_there(open_directory / "postgres" / moment)
+        await until_there(open_directory / "postgres", moment)
         nursery.cancel_scope.cancel()
     async with embedded.open_embedded(open_directory) as server:
         assert await answer(server.dsn) == 1
@@ -204,6 +204,15 @@ async def test_data_that_were_not_finished_are_made_anew(open_directory):
     async with embedded.open_embedded(open_directory) as server:
         assert await answer(server.dsn) == 1
     assert not half.exists()
+
+
+async def test_data_that_are_still_made_for_a_killed_hub_are_in_nobody_s_way(open_directory):
+    hub = await trio.lowlevel.open_process([sys.executable, "-c", _HUB, open_directory])
+    await until_there(open_directory / "postgres", "data.new*/base")
+    hub.kill()
+    await hub.wait()
+    async with embedded.open_embedded(open_directory) as server:
+        assert await answer(server.dsn) == 1
 
 
 async def test_a_server_that_does_not_start_says_why(state):
