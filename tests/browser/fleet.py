@@ -4,6 +4,7 @@ import json
 import threading
 import urllib.error
 import urllib.request
+from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
 from tests.browser.hub import Hub, disk
@@ -20,6 +21,9 @@ STEP = 0.1
 """Percent that a job moves by each time."""
 GAP = 0.4
 """Percent between two jobs of a family, so that what one of them is told first does not change their order."""
+SENDERS = ("rack-1 0.2.0", "rack-2 0.2.0", "branch 0.1.0")
+"""Of the jobs, in turn: the first is well, the clock of the second is behind, the third is of an old version."""
+BEHIND = timedelta(seconds=75)
 ALLOWED = "[access]\nrate = 1000000\nburst = 1000000\n"
 """The setting of a hub that lets one sender speak for all of them."""
 
@@ -37,6 +41,9 @@ def job_id(number: int) -> str:
 def _update(number: int, round_: int) -> dict[str, Any]:
     address = {"job_type": "restore" if number % 4 == 1 else "backup", "job_id": job_id(number)}
     said = {**address, "sequence": round_, "vm_name": machine(number), "current_phase": "transferring"}
+    place = number % len(SENDERS)
+    told_at = datetime.now(UTC) - (BEHIND if place == 1 else timedelta())
+    said |= {"sender": SENDERS[place], "timestamp": told_at.isoformat()}
     if number < FAILED:
         said |= {
             "status": "failed",

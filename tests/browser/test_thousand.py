@@ -17,7 +17,7 @@ PAGES = {
     "/#/machines": ".machines-table",
     f"/#/machine/{machine(1)}": ".runs-table",
     "/#/calendar": ".grid",
-    "/#/appliances": "#appliances .nothing",
+    "/#/appliances": ".appliances-table",
     "/#/hub": ".figures-table",
 }
 HOLD = """() => {
@@ -177,7 +177,18 @@ def test_every_page_of_a_hub_at_work_is_accessible(hub: Hub, page: Page, axe, th
         page.goto(hub.address + address)
         expect(page.locator(shown).first).to_be_visible()
         expect(page.locator("html")).to_have_attribute("data-theme", theme)
+        if address == "/#/appliances":
+            are_told_apart(page)
         assert axe(page) == [], address
+
+
+def are_told_apart(page: Page) -> None:
+    """The appliances: which of them are worrying, and which is not."""
+    rows = page.locator(".appliances-table tbody tr")
+    expect(rows).to_have_text([
+        re.compile("^branch.*It runs 0.1.0; others run 0.2.0"), re.compile("^rack-1.*nothing$"),
+        re.compile("^rack-2.*Its clock is 1 min 1\\d s behind"),
+    ])  # fmt: skip
 
 
 def test_all_that_comes_between_two_animation_frames_is_painted_once(hub: Hub, page: Page):
