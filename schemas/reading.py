@@ -21,7 +21,8 @@ class Sample(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One point of a chart: bytes done at `at`, and the mean of the speeds since the point before.
 
     `disks` is how far each disk was. It is left out where it was not asked for, where the job had no two disks
-    (its bytes then are those of its one), and where a hub of before kept the sample.
+    (its bytes then are those of its one), and where a hub of before kept the sample. `bytes_verified` were read of
+    the targets again by then; left out where nobody told that they would be, and where a hub of before kept it.
     """
 
     at: datetime
@@ -30,6 +31,7 @@ class Sample(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     transfer_speed_bps: int
     current_phase: str
     disks: tuple[DiskBytes, ...] | None = None
+    bytes_verified: int | None = None
 
 
 class Gap(msgspec.Struct, frozen=True, gc=False):

@@ -91,8 +91,9 @@ def _in_order(bundle: Bundle) -> Iterator[tuple[datetime, Sample | EventView]]:
 
 
 def _heard(job: Job, sample: Sample, final: Job) -> Job:
-    """The job after a point. That it will be verified is known of it; how far that was at a point is not."""
-    ahead = 0 if sample.current_phase == estimate.VERIFYING else final.meter.to_verify
+    """The job after a point. Nothing is said of a verification where a hub of before kept none of its points."""
+    is_unknown = sample.current_phase == estimate.VERIFYING and sample.bytes_verified is None
+    ahead = 0 if is_unknown else final.meter.to_verify
     job = replace(job, meter=replace(job.meter, to_verify=ahead))
     update = Telemetry(
         job_type=job.job_type,
@@ -107,6 +108,7 @@ def _heard(job: Job, sample: Sample, final: Job) -> Job:
         backup_type=final.backup_type,
         total_kind=final.total_kind,
         sender=final.sender,
+        bytes_verified=sample.bytes_verified or 0,
         bytes_to_verify=ahead,
     )
     opened = replace(job, status="running", closed_by=None, completed_at=None, error_message=None)

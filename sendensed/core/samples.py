@@ -77,6 +77,7 @@ def of(job: Job) -> Sample | None:
         transfer_speed_bps=job.transfer_speed_bps,
         current_phase=job.current_phase,
         disks=_bytes(job),
+        bytes_verified=job.meter.verified if job.meter.to_verify else None,
     )
 
 

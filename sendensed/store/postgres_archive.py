@@ -57,7 +57,8 @@ WITH raw AS (
         max(bytes_transferred) AS bytes_transferred,
         floor(avg(transfer_speed_bps))::bigint AS transfer_speed_bps,
         (array_agg(current_phase ORDER BY at DESC))[1] AS current_phase,
-        (array_agg(CASE WHEN $6::boolean THEN disks END ORDER BY at DESC))[1] AS disks
+        (array_agg(CASE WHEN $6::boolean THEN disks END ORDER BY at DESC))[1] AS disks,
+        max(bytes_verified) AS bytes_verified
     FROM stretches
     GROUP BY stretch, date_bin(make_interval(secs => $4::double precision), at, $2::timestamptz)
 )

@@ -9,7 +9,7 @@ them, so that a save writes one row a job (with a row for each of 4 disks beside
 import msgspec
 
 from schemas.job import ACTIVE
-from sendensed.core.model import Event, Job
+from sendensed.core.model import Event, Job, Meter
 from sendensed.store.rows import MARK, STEP
 
 _TYPES = {
@@ -56,6 +56,7 @@ def _listed(fields: list[str], prefix: str = "") -> str:
 
 _JOB = _fields(Job, without=("id", "revision"))
 _EVENT = _fields(Event)
+_METER = {field: place for place, field in enumerate(Meter.__struct_fields__)}
 _ACTIVE = ", ".join(f"'{state}'" for state in sorted(ACTIVE))
 
 _HEARD = "coalesce({}last_telemetry_at, {}created_at)"
@@ -108,11 +109,13 @@ WITH incoming AS MATERIALIZED (
     WHERE (e.job_id IN (SELECT id FROM saved)) IS TRUE
     ORDER BY e.place
 ), samples AS (
-    INSERT INTO job_samples (job_id, at, attempt, bytes_transferred, transfer_speed_bps, current_phase, disks)
+    INSERT INTO job_samples
+        (job_id, at, attempt, bytes_transferred, transfer_speed_bps, current_phase, disks, bytes_verified)
     SELECT id, last_telemetry_at, attempt, bytes_transferred, transfer_speed_bps, current_phase,
         CASE WHEN json_array_length(disks) > 1 THEN
             (SELECT json_agg(json_build_array(disk -> 0, disk -> 1)) FROM json_array_elements(disks) AS disk)
-        END
+        END,
+        CASE WHEN (meter ->> {_METER["to_verify"]})::bigint > 0 THEN (meter ->> {_METER["verified"]})::bigint END
     FROM incoming
     WHERE (id IN (SELECT unnest($3::text[]))) IS TRUE AND (id IN (SELECT id FROM saved)) IS TRUE
 )

@@ -82,10 +82,11 @@ def _thin(table: str) -> str:
     thin = retention.name(parent, day, thin=True)
     return f"""
 CREATE TABLE {thin} (LIKE {parent} INCLUDING DEFAULTS, CHECK ({_within(day)}));
-INSERT INTO {thin} (job_id, at, attempt, bytes_transferred, transfer_speed_bps, current_phase, disks)
+INSERT INTO {thin}
+    (job_id, at, attempt, bytes_transferred, transfer_speed_bps, current_phase, disks, bytes_verified)
 SELECT
     job_id, max(at), attempt, max(bytes_transferred), floor(avg(transfer_speed_bps)),
-    (array_agg(current_phase ORDER BY at DESC))[1], (array_agg(disks ORDER BY at DESC))[1]
+    (array_agg(current_phase ORDER BY at DESC))[1], (array_agg(disks ORDER BY at DESC))[1], max(bytes_verified)
 FROM {table} GROUP BY job_id, attempt, date_bin('{THINNED_EVERY:g} s', at, '2026-01-01 00:00:00+00');
 CREATE INDEX ON {thin} (job_id, at);
 ALTER TABLE {parent} DETACH PARTITION {table};

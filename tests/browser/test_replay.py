@@ -159,6 +159,27 @@ def test_disks_that_ran_at_once_have_their_bars_where_the_bundle_tells_them(reco
     shoot(page, "replay-disks")
 
 
+def test_a_verification_has_its_points_where_the_bundle_tells_them(recorded, replay, page: Page, shoot):
+    lines = [json.loads(line) for line in recorded.read_bytes().splitlines()]
+    points = [line for line in lines if line["kind"] == "sample" and line["at"] >= "2026-11-23T02:20:00Z"]
+    for number, line in enumerate(points):
+        line.update(current_phase="verifying", bytes_verified=number * GIB // 12)
+    lines[1]["job"]["bytes_to_verify"] = 20 * GIB
+    recorded.write_text("\n".join(map(json.dumps, lines)))
+    address = replay("--speed", "0.5", "--from", "25m")
+    page.goto(address)
+    expect(page.locator("tbody.job .bytes-column")).to_have_text("verified 5.0 GiBof 20.0 GiB")
+    page.goto(f"{address}#/job/backup-web01-20261123-020000")
+    expect(page.locator("#verified")).to_have_text("verified 5.0 GiB of 20.0 GiB")
+    shoot(page, "replay-verifying")
+    for line in points:
+        del line["bytes_verified"]
+    recorded.write_text("\n".join(map(json.dumps, lines)))
+    page.goto(replay("--speed", "0.5", "--from", "25m") + "#/job/backup-web01-20261123-020000")
+    expect(page.locator("#job dl").first).to_contain_text("verifying")
+    expect(page.locator("#verified")).to_have_count(0)
+
+
 def ask(address: str, method: str = "GET") -> tuple[int, dict]:
     try:
         request = urllib.request.Request(address, method=method)

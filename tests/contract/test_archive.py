@@ -14,7 +14,7 @@ from sendensed.core import listing
 from sendensed.core.appliance import Appliance
 from sendensed.core.calendar import Tally
 from sendensed.core.listing import Mark, Query
-from sendensed.core.model import Disk, Prediction
+from sendensed.core.model import Disk, Meter, Prediction
 from sendensed.core.samples import Window
 from sendensed.core.summary import Standing
 from sendensed.store import Change
@@ -241,6 +241,25 @@ async def test_samples_tell_how_far_each_of_several_disks_was_where_that_is_aske
     ]
     plain = await archive.samples("backup-web-1", Window(at(0), at(25), 5, at(-100)))
     assert [(one.at, one.disks) for one in plain.samples] == [(one.at, None) for one in fine.samples]
+
+
+async def test_samples_tell_how_far_the_verification_was_of_a_job_that_is_verified(both):
+    store, archive = both
+    before = None
+    known = (Meter(), *(Meter(verified=done, to_verify=9) for done in (0, 4, 9)))
+    for place, meter in enumerate(known):
+        job = a_job(
+            status="running",
+            revision=before.revision if before else 0,
+            last_telemetry_at=at(5 * place),
+            meter=meter,
+        )
+        assert await store.save([Change(job, before, sample=True)]) == {job.id}
+        before = replace(job, revision=job.revision + 1)
+    fine = await archive.samples("backup-web-1", Window(at(0), at(20), 5, at(-100)))
+    assert [one.bytes_verified for one in fine.samples] == [None, 0, 4, 9]
+    coarse = await archive.samples("backup-web-1", Window(at(0), at(20), 10, at(-100)))
+    assert [one.bytes_verified for one in coarse.samples] == [0, 9]
 
 
 async def test_what_was_thinned_has_holes_only_where_minutes_are_missing(both):

@@ -256,6 +256,22 @@ def test_how_far_a_verification_was_is_part_of_the_end():
     assert replay.steps(played)[-1].job.meter == Meter(verified=3, to_verify=9)
 
 
+def test_a_verification_goes_by_as_its_points_told_it():
+    points = [replace(sample(5 * number, number * GIB), bytes_verified=0) for number in range(1, 11)]
+    points += [
+        replace(sample(50 + 5 * number, 10 * GIB), current_phase="verifying", bytes_verified=number * GIB)
+        for number in range(1, 10)
+    ]
+    jobs = [
+        step.job for step in replay.steps(recorded(*points, meter=Meter(verified=10 * GIB, to_verify=10 * GIB)))
+    ]
+    views = [job_view(job) for job in jobs[11:20]]
+    assert [view.bytes_verified for view in views] == [number * GIB for number in range(1, 10)]
+    assert {view.bytes_to_verify for view in views} == {10 * GIB}
+    assert jobs[10].eta_reason == "verification"
+    assert views[-1].eta_seconds == 5
+
+
 def test_a_copy_that_was_verified_then_has_no_time_left_of_the_whole_run():
     points = [sample(5 * number, number * GIB // 2) for number in range(1, 11)]
     points.append(replace(sample(60, 10 * GIB), current_phase="verifying"))

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.reading import DiskBytes, Gap, Sample
 from sendensed.core import samples
-from sendensed.core.model import Disk
+from sendensed.core.model import Disk, Meter
 from sendensed.core.samples import Found, Hole, Outage, Window
 from tests.fakes.jobs import EARLY, a_job, an_event
 
@@ -46,6 +46,11 @@ def test_a_sample_tells_how_far_each_of_several_disks_is_and_of_one_nothing_besi
     several = (Disk(0, 5, 9), Disk(3, 7, 9))
     assert samples.of(heard(3, disks=several)).disks == (DiskBytes(0, 5), DiskBytes(3, 7))
     assert samples.of(heard(3, disks=several[:1])).disks is None
+
+
+def test_a_sample_tells_how_far_a_verification_is_where_there_will_be_one():
+    meters = (Meter(), Meter(to_verify=9), Meter(verified=4, to_verify=9))
+    assert [samples.of(heard(3, meter=meter)).bytes_verified for meter in meters] == [None, 0, 4]
 
 
 def a_sample(seconds: float, attempt: int = 1, done: int = 0) -> Sample:

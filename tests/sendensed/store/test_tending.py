@@ -8,7 +8,7 @@ import pytest
 import trio
 from msgspec.structs import replace
 
-from sendensed.core.model import Disk
+from sendensed.core.model import Disk, Meter
 from sendensed.core.retention import Limits, name
 from sendensed.core.samples import Window
 from sendensed.store import Change, bridge, migrate
@@ -55,6 +55,7 @@ async def sampled(store, moments, job_id="backup-web-1"):
             bytes_transferred=number * 10,
             disks=(Disk(0, number * 4), Disk(1, number * 6)),
             transfer_speed_bps=number,
+            meter=Meter(verified=number, to_verify=99),
         )
         assert await store.save([Change(job, before, (an_event(job_id, at=moment),), sample=True)])
         before = replace(job, revision=number + 1)
@@ -139,6 +140,7 @@ async def test_old_days_are_thinned_to_a_point_a_minute_and_then_dropped(pool):
         [92, 138],
         [140, 210],
     ]
+    assert [one.bytes_verified for one in kept.samples] == [11, 23, 35]
     assert kept.holes == ()
     job, events_left = await store.job("gone")
     assert (job.id, events_left) == ("gone", ())
