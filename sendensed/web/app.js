@@ -142,10 +142,12 @@ function App({ groups, now, route }) {
         <${Navigation} page=${route.page} />
         <${OpenMode} health=${health} />
         <${Account} session=${session} />
-        <button type="button" class="plain" onClick=${openHelp} title="Keys ( ? )">Keys</button>
-        <button type="button" class="plain" onClick=${turn} title="Dark or light ( t )">
-          ${theme() === "dark" ? "Light" : "Dark"}
-        </button>
+        <span class="tools">
+          <button type="button" class="plain keys" onClick=${openHelp} title="Keys ( ? )">Keys</button>
+          <button type="button" class="plain" onClick=${turn} title="Dark or light ( t )">
+            ${theme() === "dark" ? "Light" : "Dark"}
+          </button>
+        </span>
       </div>
       <${Notices} feed=${feed} clock=${time} health=${health} retry=${() => feed.connect()} />
     </header>

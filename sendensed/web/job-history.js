@@ -51,7 +51,10 @@ const Row = ({ event, now }) => html`<tr>
   <td class="time"><${Time} at=${moment(event.at)} now=${now} /></td>
   <td>${event.kind === "state" ? html`<${State} state=${event.status} />` : (KINDS[event.kind] ?? html`<bdi>${event.kind}</bdi>`)}</td>
   <td>${voice(event.said_by)}</td>
-  <td><bdi class="wrap">${event.detail}</bdi></td>
+  <td>
+    <bdi class="wrap">${event.detail}</bdi>
+    <small class="narrow">${voice(event.said_by)}, at ${percent(event.progress_percent)}, ${position(event)}</small>
+  </td>
   <td class="right place">${percent(event.progress_percent)} <span class="soft">${position(event)}</span></td>
 </tr>`;
 

@@ -213,7 +213,7 @@ def test_the_hub(stage: Stage, page: Page, picture):
             name: figures[name] * share
             for name in ("telemetry_delay_p95_ms", "batch_size", "batch_ms", "database_ms")
         }
-        more = {"queue_depth": number * 5 % 8, "viewers": 3 + number // 9, "viewer_skips": number // 4}
+        more = {"queue_depth": number * 5 % 8, "viewers": 3 + number // 9, "viewer_skips": 7 + number // 4}
         paper.body = health(
             figures={**figures, **moved, **more}, time=at(5 * number), warnings=["the certificate ends in 12 days"]
         )
