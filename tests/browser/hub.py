@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.ports import free_port
-from tests.waits import PATIENCE
+from tests.waits import PATIENCE, first_line
 
 ROOT = Path(__file__).parents[2]
 GIB = 2**30
@@ -59,8 +59,7 @@ class Hub:
         command += ["--state-dir", str(self.state), "--config", str(self._directory / "hub.toml")]
         with (self._directory / "hub.log").open("a") as log:
             self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
+        line = first_line(self._process)
         assert line.startswith("listening on http://"), (self._directory / "hub.log").read_text()
         self.address = line.split()[-1]
         self._listen = self.address.removeprefix("http://")

@@ -9,30 +9,48 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
+from http.client import IncompleteRead
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
 import pytest
 
-DEADLINE = 40.0
-"""Seconds after which something that must happen has not happened."""
+from tests.ports import free_port
+from tests.waits import PATIENCE, first_line
+
+_T = TypeVar("_T")
 
 
 def eventually(what: str, look: Callable[[], object]) -> object:
     """Looks until the answer is true, and returns it; again where a dying process took the connection along."""
-    until = time.monotonic() + DEADLINE
+    until = time.monotonic() + PATIENCE
     lost = None
     while time.monotonic() < until:
         try:
             if found := look():
                 return found
-        except OSError as error:
+        except (OSError, IncompleteRead) as error:
             cause = getattr(error, "reason", error)
-            if not isinstance(cause, ConnectionError):
+            if not isinstance(cause, ConnectionError | IncompleteRead):
                 raise
             lost = cause
         time.sleep(0.05)
-    raise AssertionError(f"not within {DEADLINE:g} s: {what}") from lost
+    raise AssertionError(f"not within {PATIENCE:g} s: {what}") from lost
+
+
+def until_taken(push: Callable[[], _T]) -> _T:
+    """What the push returns, which is made again as long as it is answered with 503."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return push()
+        except urllib.error.HTTPError as error:
+            if error.code != 503 or time.monotonic() > until:
+                raise
+            error.close()
+        time.sleep(0.2)
 
 
 def processes_that_name(text: str) -> dict[int, list[str]]:
@@ -40,13 +58,35 @@ def processes_that_name(text: str) -> dict[int, list[str]]:
     found = {}
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
-            try:
-                words = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
-            except OSError:
-                continue
+            words = command_line(int(entry.name)).decode(errors="replace").split("\0")
             if text in " ".join(words):
                 found[int(entry.name)] = words
     return found
+
+
+def children(pid: int) -> list[int]:
+    """The worker processes of a parent, by whichever of its threads they were started."""
+    found = []
+    for listed in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # a thread that has ended meanwhile has none
+            found += [int(one) for one in listed.read_text().split()]
+    return [number for number in found if b"cli.worker" in command_line(number)]
+
+
+def command_line(number: int) -> bytes:
+    """A process's words, each with a NUL behind it; nothing of one that has ended."""
+    try:
+        return Path(f"/proc/{number}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def parent_of(number: int) -> int | None:
+    """The process that started it, or took it over; None where it has ended."""
+    try:
+        return int(Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
 
 
 class Hub:
@@ -54,7 +94,7 @@ class Hub:
 
     def __init__(self, state: Path, settings: str = "", database: str = "", workers: int = 1) -> None:
         self.state = state
-        self.port = 0
+        self.port = free_port()
         self.program = ["sendensed", "serve"]
         self.process: subprocess.Popen[str] | None = None
         config = state / "hub.toml"
@@ -69,7 +109,7 @@ class Hub:
         log = (self.state / "hub.log").open("ab")
         with log:
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-        line = self.process.stdout.readline()
+        line = first_line(self.process)
         if not line.startswith("listening on "):
             self.stop()
             raise AssertionError((self.state / "hub.log").read_text())
@@ -84,12 +124,14 @@ class Hub:
         """Ends the hub; returns its exit code."""
         process, self.process = self.process, None
         process.send_signal(number)
-        code = process.wait(timeout=30)
-        process.stdout.close()
-        return code
+        try:
+            return process.wait(timeout=PATIENCE)
+        finally:
+            process.kill()  # one that does not end
+            process.stdout.close()
 
     def get(self, path: str) -> dict:
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+        with urllib.request.urlopen(self.url + path, timeout=PATIENCE) as answer:
             return json.load(answer)
 
     def job(self, job_id: str) -> dict | None:
@@ -107,12 +149,16 @@ class Hub:
         return found and found["job"]["status"]
 
     def post(self, job_id: str, **fields: object) -> dict:
+        """Pushes an update, again where a hub that gets no time of the machine says to come back."""
+        return until_taken(lambda: self.push(job_id, **fields))
+
+    def push(self, job_id: str, **fields: object) -> dict:
         request = urllib.request.Request(
             f"{self.url}/api/v1/telemetry/backup/{quote(job_id, safe='')}",
             json.dumps(fields).encode(),
             {"Content-Type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return json.load(answer)
 
     def client(self, job_id: str, disks: dict[Path, Path], *more: str) -> subprocess.Popen[bytes]:
@@ -125,7 +171,8 @@ class Hub:
     def database_processes(self) -> list[int]:
         """The postmasters of this hub's state directory that are alive."""
         named = processes_that_name(str(self.state))
-        return [number for number, words in named.items() if words[0].endswith("/postgres")]
+        servers = [number for number, words in named.items() if words[0].endswith("/postgres")]
+        return [number for number in servers if parent_of(number) not in servers]  # a child is born with its name
 
 
 @pytest.fixture

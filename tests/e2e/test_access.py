@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.conftest import DEADLINE, eventually
+from tests.e2e.conftest import eventually
+from tests.waits import PATIENCE, first_line
 
 MIB = 2**20
 
@@ -21,17 +22,19 @@ MIB = 2**20
 class Guarded:
     """A hub that wants tokens, and the commands beside it."""
 
-    def __init__(self, state: Path, database: str = "") -> None:
+    def __init__(self, state: Path, database: str = "", settings: str = "") -> None:
         self.state = state
         self.port = 0
         self._place = ["--state-dir", str(state), *(["--database", database] if database else [])]
+        (state / "hub.toml").write_text(settings)
         command = [sys.executable, "-m", "sendensed", "serve", *self._place, "--listen", "127.0.0.1:0"]
+        command += ["--config", str(state / "hub.toml")]
         environment = {name: value for name, value in os.environ.items() if name != "INVOCATION_ID"}
         with (state / "hub.log").open("ab") as log:
             self.process = subprocess.Popen(
                 command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment
             )
-        line = self.process.stdout.readline()
+        line = first_line(self.process)
         if not line.startswith("listening on "):
             self.stop()
             raise AssertionError((state / "hub.log").read_text())
@@ -40,8 +43,11 @@ class Guarded:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(timeout=30)
-        self.process.stdout.close()
+        try:
+            self.process.wait(timeout=PATIENCE)
+        finally:
+            self.process.kill()  # one that does not end
+            self.process.stdout.close()
 
     def token(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         action, *rest = arguments
@@ -59,7 +65,7 @@ class Guarded:
         if token is not None:
             request.add_header("Authorization", f"Bearer {token}")
         try:
-            with urllib.request.urlopen(request, timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 return answer.status
         except urllib.error.HTTPError as error:
             with error:
@@ -71,7 +77,7 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
         [sys.executable, "-m", "sendensed", *arguments],
         capture_output=True,
         text=True,
-        timeout=DEADLINE,
+        timeout=PATIENCE,
         check=False,
     )
 
@@ -92,7 +98,7 @@ def test_the_first_start_makes_two_tokens_and_prints_one_link_that_works_once(hu
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         if path:
             assert hub.status(path, file.read_text().strip()) == 200
-    connection = HTTPConnection("127.0.0.1", hub.port, timeout=10)
+    connection = HTTPConnection("127.0.0.1", hub.port, timeout=PATIENCE)
     for expected in (200, 401):
         connection.request(
             "POST",
@@ -145,7 +151,7 @@ def test_tokens_are_made_rotated_listed_and_revoked_beside_the_running_hub(hub):
 
 def test_tokens_are_made_while_the_hub_is_down_too(hub):
     hub.process.terminate()
-    hub.process.wait(timeout=30)
+    hub.process.wait(timeout=PATIENCE)
     assert hub.token("create", "late", "--role", "read").stdout.startswith("sd1_")
 
 
@@ -179,10 +185,10 @@ def test_a_client_sends_with_its_appliances_token_and_not_without(hub, disk):
     def copy(job_id: str, *more: str) -> subprocess.CompletedProcess[bytes]:
         words = [sys.executable, "-m", "clientd", "run", "--json", "--job-id", job_id, "--hub", hub.url]
         words += ["--disk", f"{source}={target}", "--state-dir", str(hub.state / "spool"), "--final-wait", "3"]
-        return subprocess.run([*words, *more], capture_output=True, timeout=DEADLINE, check=False)
+        return subprocess.run([*words, *more], capture_output=True, timeout=PATIENCE, check=False)
 
     admin = (hub.state / "admin.token").read_text().strip()
-    copied = copy("backup-own-1", "--token-file", str(hub.state / "appliance-1.token"))
+    copied = copy("backup-own-1", "--token-file", str(hub.state / "appliance-1.token"), "--final-wait", "60")
     assert copied.returncode == 0, copied.stderr
     assert hub.status("/api/v1/jobs/backup-own-1", admin) == 200
     copy("backup-nobody-1")
@@ -192,7 +198,7 @@ def test_a_client_sends_with_its_appliances_token_and_not_without(hub, disk):
 def test_a_real_client_stops_when_an_operator_cancels_its_job(hub, disk):
     source, target = disk("only", 8 * MIB)
     words = [sys.executable, "-m", "clientd", "run", "--json", "--job-id", "backup-long-1", "--hub", hub.url]
-    words += ["--disk", f"{source}={target}", "--max-rate", "1M", "--state-dir", str(hub.state / "spool")]
+    words += ["--disk", f"{source}={target}", "--max-rate", "100K", "--state-dir", str(hub.state / "spool")]
     words += ["--token-file", str(hub.state / "appliance-1.token")]
     client = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     admin_file = hub.made("ann", "operate")
@@ -201,7 +207,7 @@ def test_a_real_client_stops_when_an_operator_cancels_its_job(hub, disk):
     def job() -> dict:
         request = urllib.request.Request(f"{hub.url}/api/v1/jobs/backup-long-1")
         request.add_header("Authorization", f"Bearer {reader}")
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return json.load(answer)
 
     eventually("the hub hears of it", lambda: hub.status("/api/v1/jobs/backup-long-1", reader) == 200)
@@ -209,7 +215,7 @@ def test_a_real_client_stops_when_an_operator_cancels_its_job(hub, disk):
         cancelled = command("cancel", "backup-long-1", "--hub", hub.url, "--token-file", str(admin_file))
         assert cancelled.returncode == 0, cancelled.stderr
         assert said is None or said in cancelled.stdout
-    client.communicate(timeout=DEADLINE)
+    client.communicate(timeout=PATIENCE)
     assert client.returncode not in (0, None)
     eventually("it is cancelled", lambda: job()["job"]["status"] == "cancelled")
     found = job()
@@ -231,7 +237,7 @@ def test_a_doctor_learns_from_the_hub_whether_its_token_may_push(hub, tmp_path):
             [sys.executable, "-m", "clientd", "doctor", *options],
             capture_output=True,
             text=True,
-            timeout=DEADLINE,
+            timeout=PATIENCE,
             check=False,
         )
         findings = {each["check"]: each for each in map(json.loads, said.stdout.splitlines())}

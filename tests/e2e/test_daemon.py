@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 from tests.e2e.conftest import eventually
+from tests.waits import PATIENCE
 
 MIB = 2**20
 
@@ -17,7 +18,7 @@ def serve(hub, folder) -> subprocess.Popen[bytes]:
 
 def clientd(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "clientd", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
 
 def written(folder, job_id: str, source, target, rate: str = "0"):
@@ -32,14 +33,14 @@ def test_a_daemon_killed_under_its_job_goes_on_and_the_hub_knows_both_attempts(m
     source, target = disk("vm", 6 * MIB, 2 * MIB)
     daemon = serve(hub, tmp_path)
     try:
-        job = written(tmp_path, "backup-vm", source, target, '"2M"')
+        job = written(tmp_path, "backup-vm", source, target, '"512K"')
         eventually("the job is taken", lambda: clientd("submit", job, "--socket", tmp_path / "s").returncode == 0)
         eventually(
             "the hub hears of bytes",
             lambda: (hub.job("backup-vm") or {"job": {"bytes_transferred": 0}})["job"]["bytes_transferred"],
         )
         daemon.send_signal(signal.SIGKILL)
-        daemon.wait(timeout=30)
+        daemon.wait(timeout=PATIENCE)
         daemon = serve(hub, tmp_path)
         eventually("the job is completed", lambda: hub.status("backup-vm") == "completed")
         job = hub.job("backup-vm")["job"]
@@ -47,7 +48,7 @@ def test_a_daemon_killed_under_its_job_goes_on_and_the_hub_knows_both_attempts(m
         assert target.read_bytes() == source.read_bytes()
     finally:
         daemon.send_signal(signal.SIGTERM)
-        assert daemon.wait(timeout=30) == 0
+        assert daemon.wait(timeout=PATIENCE) == 0
 
 
 def test_a_doctor_finds_all_well_with_a_hub_that_is(make_hub, disk, tmp_path):

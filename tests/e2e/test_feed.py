@@ -6,10 +6,11 @@ import socket
 import trio
 import trio_websocket
 
-from tests.e2e.conftest import DEADLINE, Hub
+from tests.e2e.conftest import Hub
+from tests.waits import PATIENCE
 
 JOBS, DEAF = 20, 5
-SETTINGS = "[feed]\nwrite_deadline = 1\nunsent = 4194304\n"
+SETTINGS = "[feed]\nwrite_deadline = 5\nunsent = 4194304\n"
 """Less than one snapshot, a megabyte, for each of those who do not read."""
 ASK = (
     b"GET /api/v1/feed HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
@@ -44,7 +45,7 @@ async def watch(hub: Hub, deaf: list[socket.socket]) -> None:
     ):
         nursery.start_soon(read, connection, seen)
         sequence, most = 0, 0
-        with trio.fail_after(3 * DEADLINE):
+        with trio.fail_after(3 * PATIENCE):
             while sequence < 3 or await trio.to_thread.run_sync(viewers, hub) > 1:
                 sequence += 1
                 await trio.to_thread.run_sync(push, hub, sequence)

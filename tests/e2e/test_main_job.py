@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,14 +12,15 @@ from datetime import datetime
 
 import pytest
 
-from tests.e2e.conftest import DEADLINE, Hub, eventually, processes_that_name
+from tests.e2e.conftest import Hub, eventually, processes_that_name
+from tests.waits import PATIENCE
 
 MIB = 2**20
-QUICK = "[reaper]\nstall_after = 1.5\nfail_after = 4\nperiod = 1\n"
-"""Thresholds that a test can wait for."""
+QUICK = "[reaper]\nstall_after = 4\nfail_after = 8\nperiod = 1\n"
+"""Thresholds that a test can wait for, and a sender that lives does not come to on a slow machine."""
 
 
-def command(*arguments: str, timeout: float = DEADLINE) -> subprocess.CompletedProcess[str]:
+def command(*arguments: str, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "sendensed", *arguments],
         capture_output=True,
@@ -53,7 +55,7 @@ def test_a_demo_that_is_ended_leaves_nothing_behind(open_directory, number: int)
             break
     [folder] = open_directory.glob("sendense-demo-*")
     demo.send_signal(number)
-    demo.communicate(timeout=DEADLINE)
+    demo.communicate(timeout=PATIENCE)
     assert demo.returncode in (130, 143)
     assert not folder.exists()
     assert not processes_that_name(str(folder))
@@ -63,7 +65,7 @@ def test_a_copy_of_two_disks_ends_with_the_sum_of_their_bytes_in_the_database(ma
     hub = make_hub()
     first, second = disk("first", 3 * MIB, hole=5 * MIB), disk("second", 2 * MIB)
     client = hub.client("backup-web 01/ü-20261123-020000", dict([first, second]))
-    output, errors = client.communicate(timeout=DEADLINE)
+    output, errors = client.communicate(timeout=PATIENCE)
     assert client.returncode == 0, errors
     for source, target in (first, second):
         assert source.read_bytes() == target.read_bytes()
@@ -94,9 +96,9 @@ def test_while_a_copy_runs_an_update_comes_every_five_seconds_and_every_disk_mov
                 break
     finally:
         watch.send_signal(signal.SIGINT)
-        assert watch.wait(timeout=DEADLINE) == 130
+        assert watch.wait(timeout=PATIENCE) == 130
         watch.stdout.close()
-    client.communicate(timeout=DEADLINE)
+    client.communicate(timeout=PATIENCE)
     assert client.returncode == 0
     heard = [datetime.fromisoformat(job["last_telemetry_at"]) for job in seen]
     gaps = [(after - before).total_seconds() for before, after in itertools.pairwise(heard)]
@@ -119,12 +121,12 @@ def test_a_client_killed_in_mid_copy_is_stalled_then_failed_with_the_evidence(ma
         lambda: (hub.job("backup-killed-1") or {"job": {"bytes_transferred": 0}})["job"]["bytes_transferred"],
     )
     client.kill()
-    client.communicate(timeout=DEADLINE)
-    eventually("it is stalled", lambda: hub.status("backup-killed-1") == "stalled")
+    client.communicate(timeout=PATIENCE)
     eventually("it is failed", lambda: hub.status("backup-killed-1") == "failed")
     detail = hub.job("backup-killed-1")
     assert detail["job"]["closed_by"] == "reaper"
-    assert detail["job"]["error_message"].startswith("no telemetry for 4s (last heard ")
+    silence = re.match(r"no telemetry for (\d+)s \(last heard ", detail["job"]["error_message"])
+    assert int(silence[1]) >= 8  # a busy machine's reaper comes later
     assert "phase transferring" in detail["job"]["error_message"]
     said = [(event["status"], event["said_by"]) for event in detail["events"] if event["kind"] == "state"]
     assert said == [("running", "sender"), ("stalled", "reaper"), ("failed", "reaper")]
@@ -135,7 +137,7 @@ def test_a_sender_without_telemetry_fields_and_one_that_never_speaks_again_go_st
     assert hub.post("quiet")["applied"] is True
     assert hub.status("quiet") == "pending"
     eventually("it is failed", lambda: hub.status("quiet") == "failed")
-    assert "no telemetry for 4s" in hub.job("quiet")["job"]["error_message"]
+    assert "no telemetry for " in hub.job("quiet")["job"]["error_message"]
     assert hub.post("quiet", status="running", bytes_transferred=7)["applied"] is True
     job = hub.job("quiet")["job"]
     assert (job["status"], job["error_message"], job["bytes_transferred"]) == ("running", None, 7)
@@ -159,7 +161,7 @@ def test_the_plain_curl_of_the_originals_documentation_is_understood(make_hub):
     curl = subprocess.run(
         ["curl", "-sSi", "-X", "POST", address, "-H", "Content-Type: application/json", "-d", json.dumps(said)],
         capture_output=True,
-        timeout=DEADLINE,
+        timeout=PATIENCE,
         check=True,
     )
     head, _, body = curl.stdout.partition(b"\r\n\r\n")
@@ -186,12 +188,12 @@ def test_a_hub_killed_and_started_again_holds_what_it_acknowledged_and_takes_ove
 
 def test_a_hub_told_to_stop_says_bye_commits_what_it_holds_and_leaves_nothing_running(make_hub, disk):
     hub = make_hub()
-    client = hub.client("backup-long-1", dict([disk("only", 8 * MIB)]), "--max-rate", "1M", "--final-wait", "15")
+    client = hub.client("backup-long-1", dict([disk("only", 8 * MIB)]), "--max-rate", "1M", "--final-wait", "60")
     eventually("the hub hears of it", lambda: hub.status("backup-long-1") == "running")
     assert hub.stop() == 0
     assert hub.database_processes() == []
     hub.start()
-    client.communicate(timeout=DEADLINE)
+    client.communicate(timeout=PATIENCE)
     assert client.returncode == 0
     eventually("its end arrives", lambda: hub.status("backup-long-1") == "completed")
     assert hub.job("backup-long-1")["job"]["bytes_transferred"] == 8 * MIB
@@ -244,7 +246,7 @@ def test_the_operators_commands_show_what_the_hub_holds(make_hub):
     reader.stdout.close()
     hub.post("one", status="running", bytes_transferred=600)
     hub.post("one", status="running", bytes_transferred=700)
-    assert reader.wait(timeout=DEADLINE) == 0
+    assert reader.wait(timeout=PATIENCE) == 0
     nothing = command("jobs", "--hub", hub.url, "--status", "cancelled")
     assert (nothing.returncode, nothing.stdout, nothing.stderr) == (0, "", "no job matches\n")
     unknown = command("watch", "three", "--hub", hub.url)
@@ -258,7 +260,7 @@ def test_a_client_that_is_told_to_stop_reports_its_job_as_cancelled(make_hub, di
     client = hub.client("backup-stopped-1", dict([disk("only", 8 * MIB)]), "--max-rate", "1M")
     eventually("it runs", lambda: hub.status("backup-stopped-1") == "running")
     client.send_signal(number)
-    client.communicate(timeout=DEADLINE)
+    client.communicate(timeout=PATIENCE)
     assert client.returncode == 128 + number
     job = hub.job("backup-stopped-1")["job"]
     assert (job["status"], job["closed_by"]) == ("cancelled", "sender")
@@ -282,7 +284,7 @@ def test_a_database_killed_under_the_hub_is_started_again_and_no_sender_notices_
 
     def committed() -> bool:
         try:
-            return hub.post("steady", status="running", sequence=2, bytes_transferred=2)["status"] == "success"
+            return hub.push("steady", status="running", sequence=2, bytes_transferred=2)["status"] == "success"
         except urllib.error.HTTPError as error:
             with error:
                 assert error.code == 503

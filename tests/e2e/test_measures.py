@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.e2e.conftest import Hub, eventually
-from tests.e2e.test_workers import children
+from tests.e2e.conftest import Hub, children, eventually
+from tests.waits import PATIENCE
 
 WORKERS, JOBS, STEP = 3, 8, 1000
 GROWING = ("_total", "_bucket", "_count", "_sum")
@@ -25,7 +25,7 @@ class Scraped:
 
     def scrape(self) -> Series:
         """One more, over a connection of its own."""
-        with urllib.request.urlopen(f"{self.hub.url}/metrics", timeout=10) as answer:
+        with urllib.request.urlopen(f"{self.hub.url}/metrics", timeout=PATIENCE) as answer:
             families = list(text_string_to_metric_families(answer.read().decode()))
         told = {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
         for series, value in self.told.items():

@@ -4,13 +4,15 @@ import json
 import os
 import signal
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
 import trio
 from trio_websocket import ConnectionClosed, HandshakeError, wrap_client_stream
 
-from tests.e2e.conftest import DEADLINE, Hub, eventually
-from tests.e2e.test_workers import children, post
+from tests.e2e.conftest import Hub, children, eventually
+from tests.e2e.test_workers import post
+from tests.waits import PATIENCE
 
 JOBS, MOVES = 6, 5
 
@@ -62,6 +64,16 @@ class Watcher:
         self.live.set()
 
 
+def links_of(number: int) -> set[str]:
+    """What a process has open, without what it closes meanwhile."""
+    found = set()
+    with suppress(OSError):
+        for one in Path(f"/proc/{number}/fd").iterdir():
+            with suppress(OSError):
+                found.add(os.readlink(one))
+    return found
+
+
 def worker_of(hub: Hub, port: int) -> int:
     """The process that has the other end of the connection from this local port."""
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
@@ -70,7 +82,7 @@ def worker_of(hub: Hub, port: int) -> int:
         if (here, there) == (hub.port, port):
             link = f"socket:[{words[9]}]"
             for number in children(hub.process.pid):
-                if any(os.readlink(one) == link for one in Path(f"/proc/{number}/fd").iterdir()):
+                if link in links_of(number):
                     return number
     raise AssertionError(f"no worker has a connection from port {port}")
 
@@ -90,7 +102,7 @@ async def play(hub: Hub, watcher: Watcher) -> None:
         nursery.start_soon(watcher.run)
         watcher.let.set()
         for move in range(MOVES):
-            with trio.fail_after(DEADLINE):
+            with trio.fail_after(PATIENCE):
                 await watcher.live.wait()
             watcher.let = trio.Event()
             number = worker_of(hub, watcher.port)
@@ -99,13 +111,13 @@ async def play(hub: Hub, watcher: Watcher) -> None:
             await say(hub, f"while-{move}", "failed", 2)
             for job in range(JOBS):
                 await say(hub, f"on-{job}", "running", 2 + move)
-            with trio.fail_after(DEADLINE):
+            with trio.fail_after(PATIENCE):
                 while watcher.live.is_set():
                     await trio.sleep(0.01)
             watcher.let.set()
         ended = {f"before-{move}": "completed" for move in range(MOVES)}
         ended |= {f"while-{move}": "failed" for move in range(MOVES)}
-        with trio.fail_after(DEADLINE):
+        with trio.fail_after(PATIENCE):
             while not ended.items() <= watcher.states.items():
                 await trio.sleep(0.01)
         nursery.cancel_scope.cancel()

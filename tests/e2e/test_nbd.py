@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 from tests.clientd import servers
-from tests.e2e.conftest import DEADLINE
+from tests.waits import PATIENCE
 
 MIB = 2**20
 JOB = "backup-web01-20261123-020000"
@@ -28,7 +28,7 @@ def test_a_job_file_makes_a_half_sparse_disk_a_qcow2_and_the_hub_knows_its_alloc
         )
         command = [sys.executable, "-m", "clientd", "run", str(job), "--hub", hub.url, "--json"]
         command += ["--state-dir", str(tmp_path / "state")]
-        ran = subprocess.run(command, capture_output=True, timeout=DEADLINE, check=False)
+        ran = subprocess.run(command, capture_output=True, timeout=PATIENCE, check=False)
     assert ran.returncode == 0, ran.stderr
     told = json.loads(ran.stdout)
     assert told["bytes_transferred"] == told["total_bytes"] == 16 * MIB

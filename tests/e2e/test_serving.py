@@ -14,15 +14,11 @@ import pytest
 import trio
 
 from sendensed.store import bridge
-from tests.e2e.conftest import DEADLINE, Hub, eventually, processes_that_name
-from tests.e2e.test_workers import children
+from tests.e2e.conftest import Hub, children, eventually, processes_that_name, until_taken
+from tests.ports import free_port
+from tests.waits import PATIENCE
 
 QUICK = "hung_after = 4\n[reaper]\nbeat = 0.5\ngap = 3\n"
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 def post_legacy(port: int, job_id: str, sequence: int) -> dict:
@@ -30,8 +26,12 @@ def post_legacy(port: int, job_id: str, sequence: int) -> dict:
     body = json.dumps({"status": "running", "sequence": sequence}).encode()
     address = f"http://127.0.0.1:{port}/api/v1/telemetry/backup/{job_id}"
     request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
-        return json.load(answer)
+
+    def push() -> dict:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return json.load(answer)
+
+    return until_taken(push)
 
 
 def listeners_at(port: int) -> int:
@@ -55,12 +55,12 @@ def certified(folder: Path, name: str) -> None:
     words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
     words += ["-subj", f"/CN={name}", "-addext", "subjectAltName=IP:127.0.0.1", "-days", "90"]
     words += ["-keyout", folder / "hub.key", "-out", folder / "hub.pem"]
-    subprocess.run(words, check=True, capture_output=True, timeout=30)
+    subprocess.run(words, check=True, capture_output=True, timeout=PATIENCE)
 
 
 def shown(port: int) -> str:
     """The certificate that a new connection is shown."""
-    return ssl.get_server_certificate(("127.0.0.1", port), timeout=10)
+    return ssl.get_server_certificate(("127.0.0.1", port), timeout=PATIENCE)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -88,7 +88,9 @@ def test_at_sighup_new_connections_get_the_new_certificate_and_those_without_tls
     eventually("the log says so", lambda: "the old one stays" in (hub.state / "hub.log").read_text())
     assert {shown(hub.port) for _ in range(8)} == {second}
     context = ssl.create_default_context(cadata=second)
-    with urllib.request.urlopen(f"https://127.0.0.1:{hub.port}/api/v1/health", context=context) as answer:
+    with urllib.request.urlopen(
+        f"https://127.0.0.1:{hub.port}/api/v1/health", context=context, timeout=PATIENCE
+    ) as answer:
         assert json.load(answer)["ready"]
     assert hub.stop() == 0
 
@@ -111,7 +113,7 @@ def test_a_worker_that_hangs_is_killed_and_another_one_takes_its_place(make_hub)
 def failed_start(state: Path, *arguments: str) -> tuple[int, str]:
     """Exit code and standard error of a start that must fail, and leave no process behind."""
     command = [sys.executable, "-m", "sendensed", "serve", "--open", "--state-dir", state, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=2 * DEADLINE, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=2 * PATIENCE, check=False)
     assert processes_that_name(str(state)) == {}
     return done.returncode, done.stderr
 

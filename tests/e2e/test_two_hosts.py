@@ -11,9 +11,10 @@ import trio
 import trio_websocket
 
 from sendensed.store import bridge
-from tests.e2e.conftest import DEADLINE, Hub
+from tests.e2e.conftest import Hub
 from tests.e2e.test_access import Guarded
 from tests.e2e.test_workers import SETTINGS, send
+from tests.waits import PATIENCE
 
 JOBS = 8
 REVOKED_WITHIN = 5.0
@@ -45,7 +46,7 @@ async def update(one: Hub, other: Hub, acknowledged: dict[str, int]) -> None:
     async def more() -> None:
         """Returns when each job has been heard again."""
         before = dict(acknowledged)
-        with trio.fail_after(DEADLINE):
+        with trio.fail_after(PATIENCE):
             while len(before) < JOBS or any(acknowledged[name] <= said for name, said in before.items()):
                 await trio.sleep(0.05)
                 before = before if len(before) == JOBS else dict(acknowledged)
@@ -102,7 +103,7 @@ async def look_on(hubs: list[Hub], seen: list[dict[str, list[tuple[int, str]]]])
         for hub, told in zip(hubs, seen, strict=True):
             ready = trio.Event()
             nursery.start_soon(watch, hub, told, ready)
-            with trio.fail_after(DEADLINE):
+            with trio.fail_after(PATIENCE):
                 await ready.wait()
         for number, hub in enumerate(hubs):
             for name, status in (("silent", "running"), ("ended", "running"), ("ended", "completed")):
@@ -110,7 +111,7 @@ async def look_on(hubs: list[Hub], seen: list[dict[str, list[tuple[int, str]]]])
                 tell = partial(hub.post, f"{name}-{number}", status=status, sequence=sequence)
                 assert (await trio.to_thread.run_sync(tell))["applied"]
         ends = {name: "failed" if name.startswith("silent") else "completed" for name in names}
-        with trio.fail_after(DEADLINE):
+        with trio.fail_after(PATIENCE):
             while any({name: told[name][-1][1] for name in told} != ends for told in seen):
                 await trio.sleep(0.05)
         nursery.cancel_scope.cancel()
@@ -144,14 +145,14 @@ def signed_in(hub: Guarded, token: str) -> str:
     """The cookie of a browser that showed this token."""
     body = json.dumps({"token": token}).encode()
     request = urllib.request.Request(f"{hub.url}/api/v1/login", body, {"Content-Type": "application/json"})
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         return answer.headers["Set-Cookie"].partition(";")[0]
 
 
 def signed_out(hub: Guarded, cookie: str) -> None:
     headers = {"Cookie": cookie, "Origin": hub.url}
     request = urllib.request.Request(f"{hub.url}/api/v1/logout", b"", headers, method="POST")
-    with urllib.request.urlopen(request, timeout=10) as answer:
+    with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
         assert answer.status == 204
 
 

@@ -13,7 +13,8 @@ import trio
 
 from sendensed.cli.feed import Watched, follow
 from sendensed.environment import SystemEnvironment
-from tests.e2e.conftest import DEADLINE, Hub, eventually
+from tests.e2e.conftest import Hub, children, eventually
+from tests.waits import PATIENCE
 
 SETTINGS = """
 [reaper]
@@ -24,13 +25,6 @@ beat = 0.5
 gap = 3
 """
 SENDERS, JOBS, KILLS = 12, 3, 8
-
-
-def children(pid: int) -> list[int]:
-    """The worker processes of a parent, by whichever of its threads they were started."""
-    listed = [one for path in Path(f"/proc/{pid}/task").glob("*/children") for one in path.read_text().split()]
-    found = [(int(one), Path(f"/proc/{one}/cmdline")) for one in listed]
-    return [number for number, line in found if line.exists() and b"cli.worker" in line.read_bytes()]
 
 
 @pytest.fixture
@@ -107,11 +101,11 @@ async def play(hub: Hub, watched: Watched, seen: dict[str, str]) -> dict[str, in
             for number in range(4):
                 sending.start_soon(spoken, f"silent-{number}")
             await kill_some(hub, random.Random(7))
-            with trio.fail_after(DEADLINE):
+            with trio.fail_after(PATIENCE):
                 while any(seen.get(f"silent-{number}") != "failed" for number in range(4)):
                     await trio.sleep(0.1)
             stop.set()
-        with trio.fail_after(DEADLINE):
+        with trio.fail_after(PATIENCE):
             while any(seen.get(name) != "completed" for name in names):
                 await trio.sleep(0.1)
         viewing.cancel_scope.cancel()
@@ -166,7 +160,7 @@ def running(number: int) -> bool:
 def test_a_number_of_workers_that_cannot_be_is_refused():
     command = [sys.executable, "-m", "sendensed", "serve", "--open", "--listen", "127.0.0.1:0"]
     nobody = subprocess.run(
-        [*command, "--workers", "99"], capture_output=True, text=True, timeout=DEADLINE, check=False
+        [*command, "--workers", "99"], capture_output=True, text=True, timeout=PATIENCE, check=False
     )
     assert nobody.returncode == 2
     assert "--workers: give a number from 1 to 32" in nobody.stderr

@@ -24,6 +24,7 @@ import trio
 from tests.clientd import servers
 from tests.clientd.copies import MIB
 from tests.fakes.hub import HttpHub
+from tests.waits import PATIENCE
 
 SIZE = 8 * MIB
 KILLS = ("run", "serve", "nbd", "verifying")
@@ -95,7 +96,7 @@ class Client:
 
     async def until(self, phase: str) -> None:
         """The hub hears of that phase of this attempt, or of its end."""
-        with trio.fail_after(60):
+        with trio.fail_after(PATIENCE):
             await self._hub.wait_until(
                 lambda update: (
                     update.attempt == self.attempt and (update.current_phase == phase or update.status in FINAL)
@@ -117,7 +118,7 @@ class Client:
         process, self._process = self._process, None
         if number is not None:
             process.send_signal(number)
-        with trio.fail_after(60):
+        with trio.fail_after(PATIENCE):
             await trio.to_thread.run_sync(process.wait, abandon_on_cancel=True)
 
     def close(self) -> None:

@@ -34,7 +34,7 @@ import msgspec
 import trio
 
 from sendensed.store import bridge
-from tests.e2e.conftest import Hub
+from tests.e2e.conftest import Hub, children
 from tests.faults import oracle
 from tests.faults.senders import PAUSE, Ledger, Sender
 
@@ -44,6 +44,8 @@ LIMITS = "[reaper]\nstall_after = 3\nfail_after = 20\nperiod = 1\n"
 """Silence that a pause of the database may reach, and a verdict that only a hub in error would give."""
 SHORT = "[reaper]\nstall_after = 1\nfail_after = 3\nperiod = 0.5\nbeat = 0.5\ngap = 2\nmass_jobs = 1000\n"
 WORKERS = 3
+LEAST = 200
+"""Acknowledgements for each fault: a slow machine has the time for them, so that the next one meets load too."""
 AWAY = 5.0
 RARELY = 1.5
 """Seconds without a hub, longer than those limits, and between two tries of a sender: so that its first look finds
@@ -86,14 +88,17 @@ async def under_load(
         for number in range(senders):
             sender = Sender(number, port or hub.port, ledger, random.Random(chance.random()), pause)
             nursery.start_soon(sender.run, stopping)
-        await ledger.next_acknowledgement()
         for number in range(times):
+            with trio.fail_after(READY):
+                await ledger.acknowledgements(number * LEAST + 1)
             await trio.sleep(chance.uniform(0.02, 0.6))
             began = trio.current_time()
             await fault(hub, number)
             with trio.fail_after(READY):
                 await ledger.next_acknowledgement()
             back.append(trio.current_time() - began)
+        with trio.fail_after(READY):
+            await ledger.acknowledgements(times * LEAST)
         stopping.set()
     wrong = await oracle.faults(database_of(hub), ledger)
     await trio.to_thread.run_sync(hub.stop)
@@ -113,16 +118,9 @@ async def kill_and_start(hub: Hub, number: int) -> None:
 async def kill_a_worker(hub: Hub, number: int) -> None:
     """One of the hubs gone without a word, where others go on; their parent starts another one by and by."""
     with trio.fail_after(READY):
-        while len(workers := workers_of(hub)) < WORKERS - 1:
+        while len(workers := children(hub.process.pid)) < WORKERS - 1:
             await trio.sleep(0.02)
     os.kill(random.Random(number).choice(workers), signal.SIGKILL)
-
-
-def workers_of(hub: Hub) -> list[int]:
-    """The hubs of a parent, by process number."""
-    parent = hub.process.pid
-    listed = map(int, Path(f"/proc/{parent}/task/{parent}/children").read_text().split())
-    return [one for one in listed if b"cli.worker" in Path(f"/proc/{one}/cmdline").read_bytes()]
 
 
 async def stay_away(hub: Hub, number: int) -> None:

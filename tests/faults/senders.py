@@ -61,6 +61,11 @@ class Ledger:
         self.heard = trio.Event()
         await self.heard.wait()
 
+    async def acknowledgements(self, count: int) -> None:
+        """Returns once there have been so many in all."""
+        while self.answers.get("200", 0) < count:
+            await self.next_acknowledgement()
+
 
 class Sender:
     """One connection, on which one job runs after the other until `stopping` is set."""

@@ -14,8 +14,10 @@ from sendensed.core.batch import Post
 from sendensed.receipt import Receipt
 from sendensed.store import Change, bridge
 from sendensed.store.postgres import PostgresStore
+from tests.e2e.conftest import until_taken
 from tests.faults.run import database_of, running_hub
 from tests.sendensed.actors.rig import Rig
+from tests.waits import PATIENCE
 
 FULL = 16
 """Updates of one transaction, where every place is tried."""
@@ -111,9 +113,13 @@ def push(url: str, rows: list[dict[str, object]]) -> list[dict]:
     """What came of each row, pushed again as long as a busy machine has the hub refuse any for its own trouble."""
     body = json.dumps({"updates": rows}).encode()
     request = urllib.request.Request(url + "/api/v1/telemetry", body, {"Content-Type": "application/json"})
+
+    def pushed() -> list[dict]:
+        with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+            return json.load(answer)["results"]
+
     for _ in range(10):
-        with urllib.request.urlopen(request, timeout=10) as answer:
-            results = json.load(answer)["results"]
+        results = until_taken(pushed)
         if 503 not in [result.get("code") for result in results]:
             return results
     raise AssertionError(f"refused again and again: {results[0]}")

@@ -16,11 +16,10 @@ from tests.fakes.tunnel import WAYS
 from tests.faults.run import database_of, running_hub
 from tests.faults.senders import DISKS, Account, answer, disk_bytes, job_bytes, update
 from tests.faults.tunnels import swallowing, tunnel_to
+from tests.waits import PATIENCE
 
 MIB = 2**20
 in_thread = trio.to_thread.run_sync
-PATIENCE = 120.0
-"""Seconds after which what must happen has not happened."""
 
 
 def test_the_settings_have_a_dead_tunnel_noticed_within_20_s():
@@ -79,7 +78,9 @@ async def test_a_connection_reset_at_every_byte_of_a_request_and_of_a_reply_halv
                 stored = await sequence_of_whole(pool)
                 assert stored in (sequence - 1, sequence)
                 applied[way] += stored == sequence
-                assert (await push(hub.port, account, sequence))[9:12] == b"200"
+                while (answered := await push(hub.port, account, sequence))[9:12] == b"503":
+                    await trio.sleep(0.2)  # a hub that gets no time of the machine
+                assert answered[9:12] == b"200"
         assert await sequence_of_whole(pool) == sequence
     assert tunnel.resets == sum(whole.values()) + len(WAYS)
     assert applied["requests"] <= 1  # the whole one alone
