@@ -6,8 +6,10 @@ import trio
 from msgspec.structs import replace
 
 from sendensed.core.alarm import MASS_SILENCE, Alarm
+from sendensed.core.health import HubBeat
 from sendensed.store import Change, StoreUnavailable, bridge
 from sendensed.store.postgres import PostgresStore
+from tests.contract.test_clock_steps import put_beat
 from tests.fakes.jobs import EARLY, a_job
 from tests.fakes.stores import saved
 from tests.waits import PATIENCE
@@ -41,6 +43,23 @@ async def test_a_hub_that_knows_of_its_own_trouble_starts_its_health_anew(store)
     await store.beat("a", GAP, restart=False)
     pulse = await store.beat("a", GAP, restart=True)
     assert pulse.hubs["a"].healthy_since == pulse.now
+
+
+async def test_a_hub_that_has_been_gone_for_a_day_is_forgotten_and_the_others_are_not(store):
+    now = (await store.beat("a", GAP, restart=False)).now
+    for hub, hours in (("gone", 25), ("silent", 23)):
+        await store.beat(hub, GAP, restart=False)
+        await put_beat(store, HubBeat(hub, now, now - timedelta(hours=hours)))
+    await store.beat("a", GAP, restart=False)
+    assert set((await store.beat("a", GAP, restart=False)).hubs) == {"a", "silent"}
+
+
+async def test_a_hub_that_comes_back_after_a_day_is_healthy_since_now(store):
+    now = (await store.beat("a", GAP, restart=False)).now
+    await put_beat(store, HubBeat("a", now, now - timedelta(hours=25)))
+    pulse = await store.beat("a", GAP, restart=False)
+    assert pulse.hubs == {"a": HubBeat("a", pulse.now, pulse.now)}
+    assert (await store.beat("b", GAP, restart=False)).hubs["a"] == pulse.hubs["a"]
 
 
 async def test_of_many_hubs_that_raise_an_alarm_one_does_and_all_know_it(store):
@@ -157,6 +176,17 @@ async def test_a_commit_that_is_late_holds_the_position_back_until_it_can_be_see
         assert meanwhile.position <= meanwhile.rows[0].changed
         assert "late" in [row.id for row in (await store.changes(meanwhile.position)).rows]
         assert late.revision == 1
+
+
+async def test_positions_that_another_servers_dump_brought_along_are_told_to_nobody(postgres_dsn):
+    async with bridge.open_pool(postgres_dsn) as pool:
+        store = PostgresStore(pool)
+        await saved(store, a_job("active", status="running"))
+        await saved(store, a_job("ended", status="failed", completed_at=EARLY))
+        beyond = (await store.changes(0)).position + 1_000_000
+        for column, job_id in (("changed", "active"), ("ended_in", "ended")):
+            await pool.execute(f"UPDATE backup_jobs SET {column} = '{beyond}' WHERE id = '{job_id}'")
+        assert (await store.changes(0)).rows == ()
 
 
 async def test_a_connection_that_listens_and_is_cut_says_so(postgres_dsn):
