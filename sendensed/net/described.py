@@ -10,7 +10,7 @@ from schemas import __version__, codec, feed
 from schemas.fault import FaultBody
 from schemas.ids import JOB_ID_BYTES
 from schemas.query import FeedQuery
-from sendensed.net.http import Request, Response
+from sendensed.net.http import JSON, Request, Response
 from sendensed.net.route import Route
 
 _SCHEMAS = "#/components/schemas/{name}"
@@ -45,6 +45,12 @@ _OF_SOME = {
     "426": "This address speaks websocket only.",
 }
 """Refusals that any address may be answered, those where a token is asked for, and what an address's own mean."""
+_WITH_RETRY = ("429", "503")
+_RETRY_AFTER = {
+    "description": "Seconds until it is worth asking again.",
+    "schema": {"type": "integer", "minimum": 1},
+}
+"""Refusals that say when to come back."""
 _INFO = {
     "title": "Sendense telemetry",
     "version": __version__,
@@ -98,14 +104,13 @@ def openapi(table: Iterable[Route]) -> dict[str, Any]:
 
 
 def _operation(route: Route, known: dict[type[msgspec.Struct], dict[str, Any]]) -> dict[str, Any]:
-    refused = _content(known[FaultBody])
     told = _content(known[route.says]) if route.says else {route.media: {}} if route.media else {}
     answers: dict[str, Any] = {}
     for status in route.statuses:
         answers[status] = {"description": "As asked.", **({"content": told} if told else {})}
     own = {status: _OF_SOME[status] for status in route.refuses}
     for status, said in (own | _ANYWHERE | (_WITH_TOKEN if route.need != "public" else {})).items():
-        answers.setdefault(status, {"description": said, "content": refused})
+        answers[status] = _refusal(status, said, known[FaultBody], answers.get(status), is_page=route.page)
     operation: dict[str, Any] = {
         "operationId": f"{route.method.lower()}{route.path.replace('/', '_').replace('{', '').replace('}', '')}",
         "parameters": [*_path_parameters(route.path), *(_query_parameters(route.query) if route.query else ())],
@@ -117,8 +122,21 @@ def _operation(route: Route, known: dict[type[msgspec.Struct], dict[str, Any]]) 
     return operation
 
 
+def _refusal(
+    status: str, said: str, fault: dict[str, Any], asked: dict[str, Any] | None, *, is_page: bool
+) -> dict[str, Any]:
+    """A refusal; where what was `asked` for may come with the same status, the answer is either of them."""
+    told = {"description": said, "content": _content(fault)}
+    if asked is not None:
+        either = {"anyOf": [asked["content"][JSON]["schema"], fault]}
+        told = {"description": f"As asked. Or: {said}", "content": _content(either)}
+    if status in _WITH_RETRY:  # the page that was not built, and what was asked for, come without
+        told["headers"] = {"Retry-After": {**_RETRY_AFTER, "required": asked is None and not is_page}}
+    return told
+
+
 def _content(schema: dict[str, Any]) -> dict[str, Any]:
-    return {"application/json": {"schema": schema}}
+    return {JSON: {"schema": schema}}
 
 
 def _path_parameters(path: str) -> list[dict[str, Any]]:

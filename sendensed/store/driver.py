@@ -11,7 +11,9 @@ from asyncpg.pool import PoolConnectionProxy
 
 from sendensed.store import RowRefused, StoreUnavailable
 
-_UNAVAILABLE = ("08", "25006", "28", "3D", "40", "53", "55P03", "57", "58")
+_UNAVAILABLE = ("08", "25006", "28", "3D", "40", "42501", "53", "55000", "55P03", "57", "58")
+"""What passes, or is for the server's administrator to mend. 42501 is a right that was withdrawn, 55000 a database
+that takes no connections, as while it is restored: a hub waits for either as for a server that is down."""
 _REFUSED = ("21", "22", "23", "54")
 _LOST = ("08", "25006", "57P")
 """What tells that the other connections are of no use either: the link broke, the server went down, or it is

@@ -25,6 +25,7 @@ class Guarded:
     def __init__(self, state: Path, database: str = "", settings: str = "") -> None:
         self.state = state
         self.port = 0
+        (state / "hub.toml").write_text(settings)
         self._place = ["--state-dir", str(state), *(["--database", database] if database else [])]
         (state / "hub.toml").write_text(settings)
         command = [sys.executable, "-m", "sendensed", "serve", *self._place, "--listen", "127.0.0.1:0"]

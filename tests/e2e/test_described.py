@@ -12,7 +12,7 @@ from tests.waits import PATIENCE
 
 CHECKS = (
     "not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,"
-    "unsupported_method"
+    "unsupported_method,response_headers_conformance"
 )
 
 UNHURRIED = "[writer]\nlag = 60\n"

@@ -84,6 +84,26 @@ async def test_a_killed_connection_is_unavailable_and_then_replaced(pool):
         assert await pool.fetchval("SELECT 1") == 1
 
 
+async def test_a_database_that_takes_no_connections_is_unavailable_until_it_does(pool, postgres_server):
+    name = await pool.fetchval("SELECT current_database()")
+    async with bridge.open_pool(postgres_server) as server:
+        await server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        await server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+        for _ in range(3):
+            with pytest.raises(StoreUnavailable):
+                await pool.fetchval("SELECT 1")
+        await server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+    assert await pool.fetchval("SELECT 1") == 1
+
+
+async def test_a_right_that_was_withdrawn_is_unavailable(pool):
+    async with pool.connection() as connection:
+        await connection.execute("SET ROLE pg_monitor")
+        with pytest.raises(StoreUnavailable, match="permission denied"):
+            await connection.fetch("SELECT * FROM backup_jobs")
+        await connection.execute("RESET ROLE")
+
+
 async def test_when_one_connection_is_lost_the_others_are_made_anew_before_anybody_meets_them_broken(pool):
     async with pool.connection() as one, pool.connection() as other, pool.connection() as third:
         numbers = [(await held.fetch("SELECT pg_backend_pid()"))[0][0] for held in (one, other, third)]
