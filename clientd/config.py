@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from clientd.core import mistake
 from clientd.core.queue import Limits
 from clientd.errors import UsageError, printable, reason
 from schemas import __version__
@@ -289,5 +290,4 @@ def convert(content: dict[str, Any], name: str) -> ServeSettings:
     try:
         return msgspec.convert(content, ServeSettings)
     except msgspec.ValidationError as error:
-        said = printable(str(error)).replace("`", "'").replace("$.", "")
-        raise UsageError(f"{name} is wrong: {said}: correct it there") from None
+        raise UsageError(f"{name} is wrong: {printable(str(mistake.of(str(error))))}") from None

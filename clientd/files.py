@@ -25,7 +25,7 @@ def read(path: Path) -> Order:
         form: jobfile.Form = "json" if path.suffix.lower() == ".json" else "toml"
         return jobfile.parse(content, form, str(path.absolute().parent))
     except jobfile.Wrong as error:
-        raise UsageError(f"{name} is wrong: {printable(str(error))}: correct it there") from None
+        raise UsageError(f"{name} is wrong: {printable(str(error))}") from None
 
 
 def _content(path: Path) -> bytes | None:

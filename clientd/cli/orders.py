@@ -61,9 +61,11 @@ def _commanded(arguments: argparse.Namespace) -> list[DiskOrder]:
     try:
         command = tuple(shlex.split(given))
     except ValueError as error:
-        raise UsageError(f"the source command '{printable(given)}' cannot be parted into words: {error}") from None
+        said = f"the source command '{printable(given)}' cannot be parted into words: {error}"
+        raise UsageError(f"{said}: quote it as for a shell") from None
     if not command or bool(secret) != any("{secret}" in word for word in command):
-        raise UsageError("--source-secret goes together with {secret} in the words of --source-command")
+        said = "--source-secret goes together with {secret} in the words of --source-command"
+        raise UsageError(f"{said}: give both or none")
     return [
         DiskOrder(
             index=0,

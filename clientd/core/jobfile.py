@@ -9,14 +9,13 @@ target = "sda.img"
 
 import json
 import posixpath
-import re
 import tomllib
 from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 from msgspec import Meta
 
-from clientd.core import address, rate
+from clientd.core import address, mistake, rate
 from clientd.core.address import is_uri
 from clientd.core.order import EXTENTS, DiskOrder, Mode, Order
 from schemas import ids, telemetry
@@ -28,21 +27,14 @@ LARGEST = 1024 * 1024
 
 _SECRET = "{secret}"  # noqa: S105 - the place for one
 _MOST_DISKS = telemetry.DISKS
-_PLACE = re.compile(r" - at `\$?\.?(?P<path>[^`]*)`$")
-_FIELD = re.compile(r"^Object (?P<what>missing required|contains unknown) field `(?P<field>.*?)`")
 
 _Name = Annotated[str, Meta(max_length=4096)]
 _Word = Annotated[str, Meta(max_length=255)]
 _Index = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 _Rate = Annotated[int, Meta(ge=0, lt=rate.MOST)]
 
-
-class Wrong(ValueError):
-    """What a job file cannot say: `path` is the place in it, '' for the whole; the text is the sentence's end."""
-
-    def __init__(self, path: str, problem: str) -> None:
-        super().__init__(f"{path}: {problem}" if path else problem)
-        self.path = path
+Wrong = mistake.Mistake
+"""What a job file cannot say."""
 
 
 class _Disk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -120,7 +112,7 @@ def write(order: Order) -> bytes:
 
 def _load(content: bytes, form: Form) -> Any:
     if len(content) > LARGEST:
-        raise Wrong("", f"it has over {LARGEST} bytes")
+        raise Wrong("", f"it has over {LARGEST} bytes", "give the job fewer disks")
     try:
         text = content.decode()
         if form == "toml":
@@ -129,7 +121,7 @@ def _load(content: bytes, form: Form) -> Any:
     except Wrong:
         raise
     except RecursionError:
-        raise Wrong("", "it is nested too deeply") from None
+        raise Wrong("", "it is nested too deeply", "write it as the documents show") from None
     except ValueError as error:  # not UTF-8, not of this form, a number with too many digits
         read_as = "" if form == "json" else "; JSON is read where the name ends in .json, nothing else besides"
         raise Wrong("", f"it is not {form.upper()}: {error}{read_as}") from None
@@ -139,7 +131,9 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
-        raise Wrong("", f"the key '{next(name for name in names if names.count(name) > 1)}' stands twice")
+        raise Wrong(
+            "", f"the key '{next(name for name in names if names.count(name) > 1)}' stands twice", "take one out"
+        )
     return found
 
 
@@ -151,21 +145,9 @@ def _convert(content: Any) -> _File:
     try:
         return msgspec.convert(content, _File)
     except msgspec.ValidationError as error:
-        raise _wrong(str(error)) from None
+        raise mistake.of(str(error), ", ".join(get_args(Mode))) from None
     except UnicodeEncodeError:
         raise Wrong("", "it holds half of a character, a lone surrogate") from None
-
-
-def _wrong(said: str) -> Wrong:
-    place = _PLACE.search(said)
-    path = place["path"] if place else ""
-    told = said[: place.start()] if place else said
-    if field := _FIELD.match(told):
-        whole = f"{path}.{field['field']}" if path else field["field"]
-        return Wrong(whole, "is missing" if field["what"].startswith("missing") else "is not known here")
-    if "enum" in told:
-        return Wrong(path, f"must be one of {', '.join(get_args(Mode))}")
-    return Wrong(path, told.replace("`", "'").replace("Expected", "expected"))
 
 
 def _disks(file: _File, base: str | None) -> tuple[DiskOrder, ...]:
@@ -173,7 +155,7 @@ def _disks(file: _File, base: str | None) -> tuple[DiskOrder, ...]:
     for at, disk in enumerate(file.disk):
         index = at if disk.index is None else disk.index
         if index in places:
-            raise Wrong(f"disk[{at}].index", f"{index} is disk[{places[index]}]'s already")
+            raise Wrong(f"disk[{at}].index", f"{index} is disk[{places[index]}]'s already", "give it another")
         places[index] = at
         disks.append(_disk(disk, index, f"disk[{at}]", file.mode, base))
     return tuple(disks)
@@ -182,14 +164,16 @@ def _disks(file: _File, base: str | None) -> tuple[DiskOrder, ...]:
 def _disk(disk: _Disk, index: int, place: str, mode: Mode, base: str | None) -> DiskOrder:
     if (disk.source is None) == (disk.source_command is None):
         both = "stand both" if disk.source is not None else "are both missing"
-        raise Wrong(f"{place}.source", f"it and source_command {both}: name one of them")
+        raise Wrong(f"{place}.source", f"it and source_command {both}: name one of them", "")
     if mode == "incremental" and disk.changes is None:
-        raise Wrong(f"{place}.changes", "is missing, which an incremental job cannot do without")
+        raise Wrong(f"{place}.changes", "is missing, which an incremental job cannot do without", "add it there")
     command = tuple(
         _filled(f"{place}.source_command[{at}]", word) for at, word in enumerate(disk.source_command or ())
     )
     if (disk.source_secret is not None) != any(_SECRET in word for word in command):
-        raise Wrong(f"{place}.source_secret", f"goes together with {_SECRET} in source_command: give both or none")
+        raise Wrong(
+            f"{place}.source_secret", f"goes together with {_SECRET} in source_command: give both or none", ""
+        )
     return DiskOrder(
         index=index,
         target=_disk_name(f"{place}.target", disk.target, base),
@@ -216,7 +200,7 @@ def _disk_name(path: str, name: str | None, base: str | None) -> str:
         if name and address.find(_text(path, name)) is not None:
             return name
     except address.Impossible as error:
-        raise Wrong(path, str(error)) from None
+        raise Wrong(path, str(error), "") from None
     return _located(path, name, base)
 
 
@@ -228,7 +212,7 @@ def _located(path: str, name: str | None, base: str | None) -> str:
     if name.startswith("/"):
         return name
     if base is None:
-        raise Wrong(path, f"'{name}' must be an absolute path")
+        raise Wrong(path, f"'{name}' must be an absolute path", "begin it with /")
     return posixpath.join(base, name.removeprefix("./"))
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from clientd.core import control
 from clientd.core.control import Answer, Request
-from clientd.errors import DaemonUnavailable, printable, reason
+from clientd.errors import DaemonUnavailable, UsageError, printable, reason
 
 _PART = 256 * 1024
 _PATIENCE = 30.0
@@ -15,7 +15,7 @@ _PATIENCE = 30.0
 
 
 def ask(path: Path, request: Request) -> Answer:
-    """The daemon's answer. Raises DaemonUnavailable where none comes."""
+    """The daemon's answer. Raises DaemonUnavailable where none comes, UsageError where none can."""
     name = f"'{printable(str(path))}'"
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as way:
@@ -35,6 +35,8 @@ def ask(path: Path, request: Request) -> Answer:
             f"clientd at {name} does not answer within {_PATIENCE:g} s: look at its log"
         ) from None
     except OSError as error:
+        if error.errno is None:  # Python's own, of a path that no socket can have
+            raise UsageError(f"{name} is no path of a socket ({error}): name its own with --socket") from None
         raise DaemonUnavailable(f"clientd at {name} cannot be asked: {reason(error)}: look at its log") from None
     except ValueError:
         raise DaemonUnavailable(f"what answers at {name} is no clientd of this version: look what it is") from None

@@ -139,7 +139,7 @@ class Server:
         except Refused as error:
             return Answer(error=Fault(error.code, printable(str(error))))
         except jobfile.Wrong as error:
-            return Answer(error=Fault("wrong", f"the job is wrong: {printable(str(error))}: correct it"))
+            return Answer(error=Fault("wrong", f"the job is wrong: {printable(str(error))}"))
         except UsageError as error:
             return Answer(error=Fault("refused", str(error)))
         except SpoolUnavailable as error:

@@ -154,7 +154,7 @@ async def test_a_wrong_job_file_and_a_token_file_open_to_others_are_findings(tmp
         "http://127.0.0.1:9",
     ]
     _, found = await examined(tmp_path, *arguments)
-    assert "job_id: expected 'str'" in found["job file"]["sentence"]
+    assert "job_id: must be text" in found["job file"]["sentence"]
     assert "run chmod 600" in found["token file"]["sentence"]
 
 

@@ -29,7 +29,10 @@ def test_relative_paths_are_relative_to_the_file(tmp_path, monkeypatch, name, te
         (lambda path: None, "cannot be read: ENOENT"),
         (lambda path: path.mkdir(), "is not a file"),
         (os.mkfifo, "is not a file"),
-        (lambda path: path.write_text("job_id = 1"), "is wrong: job_id: expected 'str', got 'int': correct it"),
+        (
+            lambda path: path.write_text("job_id = 1"),
+            "is wrong: job_id: must be text, not a whole number: correct it there$",
+        ),
         (lambda path: path.write_bytes(b" " * 2 * jobfile.LARGEST), "is wrong: it has over"),
     ],
 )

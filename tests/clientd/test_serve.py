@@ -224,7 +224,7 @@ async def test_job_files_are_taken_from_the_folder_or_refused_with_a_reason(daem
     (folder / ".b").rename(folder / "b.toml")
     await daemon.until(lambda: daemon.state_of("backup-a") == "completed")
     await daemon.until(lambda: (folder / "refused/b.toml.reason").exists())
-    assert "job_id: expected 'str', got 'int'" in (folder / "refused/b.toml.reason").read_text()
+    assert "job_id: must be text, not a whole number" in (folder / "refused/b.toml.reason").read_text()
     assert (folder / "taken/a.toml").exists()
     assert daemon.copied("backup-a")
 
@@ -289,7 +289,7 @@ async def test_systemd_hears_when_it_is_ready_what_it_does_that_it_lives_and_sto
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ("at_once = 0", "is wrong: Expected `int` >= 1 - at `at_once`".replace("`", "'")),
+        ("at_once = 0", "is wrong: at_once: must be a whole number of at least 1: correct it there"),
         ("hub = 'nowhere'", "the hub's address 'nowhere'"),
         ("token_file = '/none'", "the token file '/none' cannot be read"),
         ("folder = '/dev/null/x'", "the folder '/dev/null/x' cannot be used"),

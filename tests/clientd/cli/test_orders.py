@@ -66,7 +66,10 @@ def test_a_source_command_is_parted_as_by_a_shell(tmp_path, monkeypatch):
         (["--target", "t"], "go together"),
         (["--source-secret", "t"], "go together"),
         (["--source-command", "nbdkit null", "--target", "t", "--disk", "a=b"], "go together"),
-        (["--source-command", "a 'b", "--target", "t"], "cannot be parted into words"),
+        (
+            ["--source-command", "a 'b", "--target", "t"],
+            "cannot be parted into words: .*: quote it as for a shell$",
+        ),
         (["--source-command", " ", "--target", "t"], "--source-secret goes together"),
         (["--source-command", "a {secret}", "--target", "t"], "--source-secret goes together"),
         (["--source-command", "a", "--target", "t", "--source-secret", "s"], "--source-secret goes together"),

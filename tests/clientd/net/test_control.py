@@ -236,7 +236,7 @@ async def test_a_place_where_no_socket_can_be_is_refused(tmp_path, name, sentenc
 def test_without_a_daemon_the_sentence_says_what_to_do(tmp_path):
     with pytest.raises(DaemonUnavailable, match="start it with clientd serve"):
         asking.ask(tmp_path / "none", ListJobs())
-    with pytest.raises(DaemonUnavailable, match="cannot be asked"):
+    with pytest.raises(UsageError, match=r"is no path of a socket .*: name its own with --socket"):
         asking.ask(tmp_path / ("x" * 200), ListJobs())
 
 
