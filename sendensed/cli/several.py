@@ -23,7 +23,8 @@ def each(names: Sequence[str], do: Callable[[str], None], done: str) -> int:
         except SendensedError as error:
             if len(names) == 1:
                 raise
-            output.say(f"sendensed: {error}")
+            before = "" if f"'{name}'" in str(error) else f"{name}: "
+            output.say(f"sendensed: {before}{error}")
             failed.append(error)
     if not failed:
         return 0
