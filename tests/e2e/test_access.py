@@ -27,7 +27,6 @@ class Guarded:
         self.port = 0
         (state / "hub.toml").write_text(settings)
         self._place = ["--state-dir", str(state), *(["--database", database] if database else [])]
-        (state / "hub.toml").write_text(settings)
         command = [sys.executable, "-m", "sendensed", "serve", *self._place, "--listen", "127.0.0.1:0"]
         command += ["--config", str(state / "hub.toml")]
         environment = {name: value for name, value in os.environ.items() if name != "INVOCATION_ID"}

@@ -17,8 +17,9 @@ from schemas.telemetry import BODY_BYTES
 from sendensed.core import auth
 from sendensed.environment import SystemEnvironment
 from sendensed.store import bridge
-from tests.e2e.conftest import DEADLINE, eventually
+from tests.e2e.conftest import eventually
 from tests.e2e.test_access import Guarded
+from tests.waits import PATIENCE
 
 UPDATE = "/api/v1/telemetry/{job_type}/{job_id}"
 BATCH = "/api/v1/telemetry"
@@ -50,7 +51,7 @@ class Described:
     def __init__(self, port: int, **headers: str) -> None:
         self.port = port
         self.headers = {"Content-Type": "application/json", **headers}
-        connection = HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+        connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
         connection.request("GET", "/openapi.json")
         self.document = json.load(connection.getresponse())
         connection.close()
@@ -64,7 +65,7 @@ class Described:
 
     def ask(self, method: str, path: str, job_id: str = "a", **headers: str) -> tuple[int, dict]:
         """Asks at an address of the description; returns status and body, both as described."""
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             body = BODIES.get(path, b"").replace(b"%s", a_token().encode())
             target = path.format(**VALUES | {"job_id": job_id})
@@ -103,7 +104,7 @@ def code(body: dict) -> str:
 def test_a_body_that_is_too_large_is_refused_at_every_address_before_it_is_sent(make_hub):
     hub = Described(make_hub().port)
     for method, path in hub.operations():
-        connection = HTTPConnection("127.0.0.1", hub.port, timeout=DEADLINE)
+        connection = HTTPConnection("127.0.0.1", hub.port, timeout=PATIENCE)
         connection.putrequest(method, path.format(**VALUES))
         connection.putheader("Content-Type", "application/json")
         connection.putheader("Content-Length", str(BYTES + 1))
@@ -118,7 +119,7 @@ def test_a_body_that_is_too_large_is_refused_at_every_address_before_it_is_sent(
 def test_a_sender_that_sends_too_much_reads_why(make_hub, chunked: bool):
     hub = Described(make_hub().port)
     for size, status in ((BODY_BYTES, 400), (BODY_BYTES + 1, 413)):
-        connection = HTTPConnection("127.0.0.1", hub.port, timeout=DEADLINE)
+        connection = HTTPConnection("127.0.0.1", hub.port, timeout=PATIENCE)
         body = iter([b" " * size]) if chunked else b" " * size
         connection.request("POST", UPDATE.format(**VALUES), body, hub.headers, encode_chunked=chunked)
         assert hub.told("POST", UPDATE, connection.getresponse())[0] == status
@@ -231,7 +232,7 @@ def test_a_full_queue_and_a_commit_that_takes_too_long_are_told_when_to_come_bac
 def test_one_viewer_too_many_is_told_when_to_come_back(make_hub):
     hub = Described(make_hub("[feed]\nviewers = 1\n").port)
     assert hub.ask("GET", FEED)[0] == 426
-    viewer = HTTPConnection("127.0.0.1", hub.port, timeout=DEADLINE)
+    viewer = HTTPConnection("127.0.0.1", hub.port, timeout=PATIENCE)
     viewer.request("GET", FEED, headers=WEBSOCKET)
     assert viewer.getresponse().status == 101
 
@@ -248,7 +249,7 @@ def test_whatever_is_new_to_a_hub_that_stops_is_told_when_to_come_back(make_hub)
     running = make_hub()
     hub = Described(running.port)
     begun = {
-        path: HTTPConnection("127.0.0.1", hub.port, timeout=DEADLINE) for path in (UPDATE, BATCH, CANCEL, FEED)
+        path: HTTPConnection("127.0.0.1", hub.port, timeout=PATIENCE) for path in (UPDATE, BATCH, CANCEL, FEED)
     }
     for path, connection in begun.items():
         connection.connect()
@@ -271,7 +272,7 @@ def test_whatever_is_new_to_a_hub_that_stops_is_told_when_to_come_back(make_hub)
 
 def listens(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=DEADLINE).close()
+        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
     except ConnectionRefusedError:
         return False
     return True
