@@ -2,6 +2,7 @@
 
 import faulthandler
 import logging
+import os
 import signal
 import sys
 import tempfile
@@ -29,6 +30,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _numbers = count(1)
+_PROGRAMS = Path(os.environ["TEST_POSTGRES"]) if "TEST_POSTGRES" in os.environ else None
+"""Where the programs of the PostgreSQL are that tests run on; the hub's own where none is named."""
 
 
 def pytest_sessionfinish():
@@ -78,7 +81,7 @@ async def _serve(directory: Path, started: Future) -> None:
     stop = trio.Event()
     token = trio.lowlevel.current_trio_token()
     try:
-        async with embedded.open_embedded(directory) as server:
+        async with embedded.open_embedded(directory, _PROGRAMS) as server:
             await _execute(server.dsn, "CREATE DATABASE migrated")
             async with bridge.open_pool(_database(server.dsn, "migrated")) as pool:
                 await migrate.migrate(pool)
