@@ -1,7 +1,7 @@
 """Parser: the command line as argparse reads it."""
 
 import argparse
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from clientd import config
 from clientd.core import rate
@@ -54,6 +54,13 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Instead of printing the usage."""
         raise UsageError(f"{message}: see '{self.prog} --help'")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Refuses what is not known where it is met: by the command that it was given to."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown
 
 
 def parser() -> Parser:

@@ -35,6 +35,13 @@ class Parser(argparse.ArgumentParser):
         """Instead of printing the usage."""
         raise ConfigError(f"{message}; see '{self.prog} --help'")
 
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Refuses what is not known where it is met: by the command that it was given to."""
+        known, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return known, unknown
+
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
     """As wide as the terminal, found without the library that argparse would import for each of its options."""

@@ -34,5 +34,5 @@ def test_rates_have_binary_suffixes(text, rate):
     ],
 )
 def test_what_is_not_understood_is_a_usage_error(arguments):
-    with pytest.raises(UsageError, match=r"see 'clientd"):
+    with pytest.raises(UsageError, match=r"see 'clientd run --help'"):
         parser().parse_args(["run", *arguments])

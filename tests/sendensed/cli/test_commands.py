@@ -190,6 +190,12 @@ def test_exit_2_a_wrong_command_line_is_said_in_one_sentence(command, words: lis
     assert said.stderr.count("\n") == 1
 
 
+def test_exit_2_an_unknown_option_is_refused_by_its_command(command):
+    said = command("wait", "a", "-o", "name")
+    assert said.stderr == "sendensed: unrecognized arguments: -o name; see 'sendensed wait --help'\n"
+    assert said.returncode == 2
+
+
 def test_exit_2_without_a_command_the_help_is_talk(command):
     said = command()
     assert (said.returncode, said.stdout) == (2, "")
