@@ -63,7 +63,10 @@ def _set_up() -> list[logging.Handler]:
 
 @pytest.fixture(scope="session")
 def postgres_server():
-    """The DSN of a server that lives as long as the test run, with a migrated database named `migrated`."""
+    """The DSN of a server that lives as long as the test run, with a migrated database named `migrated`.
+
+    It waits for no disk, which may take longer than a hub waits for its database; no test lets it die.
+    """
     with tempfile.TemporaryDirectory(prefix="sendense-tests-") as directory:
         Path(directory).chmod(0o755)  # run as root, the server is another user's
         started: Future = Future()
@@ -82,8 +85,9 @@ async def _serve(directory: Path, started: Future) -> None:
     token = trio.lowlevel.current_trio_token()
     try:
         async with embedded.open_embedded(directory, _PROGRAMS) as server:
-            await _execute(server.dsn, "CREATE DATABASE migrated")
-            async with bridge.open_pool(_database(server.dsn, "migrated")) as pool:
+            for sql in ("ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()", "CREATE DATABASE migrated"):
+                await _execute(server.dsn, sql)
+            async with bridge.open_pool(_database(server.dsn, "migrated"), connect_timeout=PATIENCE) as pool:
                 await migrate.migrate(pool)
             started.set_result((server.dsn, lambda: token.run_sync_soon(stop.set)))
             await stop.wait()

@@ -2,6 +2,7 @@
 
 from sendensed.store import bridge
 from tests.faults.senders import Account, Ledger, job_bytes
+from tests.waits import PATIENCE
 
 _ROWS = """
 SELECT j.id, j.status, j.attempt, j.sequence, j.bytes_transferred,
@@ -15,8 +16,8 @@ FROM backup_jobs AS j"""
 
 async def faults(dsn: str, ledger: Ledger) -> list[str]:
     """Every way in which the database is not what it has to be, as sentences; none is what is hoped for."""
-    async with bridge.open_pool(dsn, max_size=1) as pool:
-        rows = {row["id"]: row for row in await pool.fetch(_ROWS, timeout=60)}
+    async with bridge.open_pool(dsn, max_size=1, connect_timeout=PATIENCE) as pool:
+        rows = {row["id"]: row for row in await pool.fetch(_ROWS, timeout=PATIENCE)}
     found = [f"{job_id}: nobody sent it" for job_id in rows if job_id not in ledger.accounts]
     for job_id, account in ledger.accounts.items():
         found.extend(f"{job_id}: {fault}" for fault in _of_job(account, rows.get(job_id)))

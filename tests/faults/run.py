@@ -174,7 +174,10 @@ CREATE TRIGGER drag BEFORE INSERT OR UPDATE ON backup_jobs FOR EACH STATEMENT EX
 async def lock_a_table(hub: Hub, number: int) -> None:
     """Another session holds a table of the hub's, against readers too, and lets go of it."""
     table, time = TABLES[number % len(TABLES)], LOCKED[number // len(TABLES) % len(LOCKED)]
-    async with bridge.open_pool(database_of(hub), max_size=1) as pool, pool.connection() as session:
+    async with (
+        bridge.open_pool(database_of(hub), max_size=1, connect_timeout=READY) as pool,
+        pool.connection() as session,
+    ):
         await session.execute(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE", timeout=READY)
         await trio.sleep(time)
         await session.execute("ROLLBACK")
@@ -182,7 +185,7 @@ async def lock_a_table(hub: Hub, number: int) -> None:
 
 async def drag_writes(hub: Hub, number: int) -> None:
     """Every statement that writes jobs takes most of a second, for some seconds."""
-    async with bridge.open_pool(database_of(hub), max_size=1) as pool:
+    async with bridge.open_pool(database_of(hub), max_size=1, connect_timeout=READY) as pool:
         await pool.execute(SLOW, timeout=READY)
         await trio.sleep(4)
         await pool.execute("DROP TRIGGER drag ON backup_jobs", timeout=READY)

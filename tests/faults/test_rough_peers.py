@@ -65,7 +65,7 @@ def statuses(read: bytes) -> list[int]:
 
 
 async def rows(dsn: str) -> int:
-    async with bridge.open_pool(dsn, max_size=1) as pool:
+    async with bridge.open_pool(dsn, max_size=1, connect_timeout=PATIENCE) as pool:
         return await pool.fetchval("SELECT count(*) FROM backup_jobs")
 
 

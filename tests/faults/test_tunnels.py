@@ -62,7 +62,7 @@ async def test_a_connection_reset_at_every_byte_of_a_request_and_of_a_reply_halv
     async with (
         running_hub("") as hub,
         tunnel_to(hub) as tunnel,
-        bridge.open_pool(database_of(hub), max_size=1) as pool,
+        bridge.open_pool(database_of(hub), max_size=1, connect_timeout=PATIENCE) as pool,
     ):
         account = Account(ends={1: (10**6, "completed")})
         sequence = 10_000  # as many digits from here on
