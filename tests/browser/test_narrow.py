@@ -23,14 +23,15 @@ def test_pages_and_theme_are_on_one_line_of_a_telephone(stage: Stage, page: Page
 
 
 def test_where_more_stands_on_that_line_the_buttons_stay_together(stage: Stage, page: Page):
-    page.set_viewport_size({"width": 640, "height": 880})
     session = {"name": "night-shift", "role": "operate"}
     page.route("**/api/v1/session", lambda route: route.fulfill(json=session))
     stage.open()
     stage.greet([job("a")])
     expect(page.locator(".account")).to_contain_text("night-shift")
-    keys, theme = (page.get_by_role("button", name=name).bounding_box() for name in ("Keys", "Light"))
-    assert keys["y"] == theme["y"]
+    for width in range(560, 800, 10):
+        page.set_viewport_size({"width": width, "height": 880})
+        keys, theme = (page.get_by_role("button", name=name).bounding_box() for name in ("Keys", "Light"))
+        assert keys["y"] == theme["y"], width
 
 
 def test_why_a_job_needs_attention_is_read_whole_without_a_pointer(stage: Stage, page: Page):
