@@ -152,10 +152,10 @@ def test_from_server_to_server_each_worker_has_a_connection_and_requests_suit_bo
 def test_a_near_server_that_names_block_sizes_gets_no_larger_requests_where_the_other_one_is_far(tmp_path):
     read, written = tmp_path / "read", tmp_path / "written"
     policy = ["blocksize-minimum=512", "blocksize-maximum=32M", "blocksize-error-policy=error"]
-    slow = ["-r", "--filter=log", "--filter=delay", "pattern", str(SIZE), "rdelay=20ms", f"logfile={read}"]
+    slow = ["-r", "--filter=log", "--filter=delay", "pattern", str(SIZE), "rdelay=300ms", f"logfile={read}"]
     sized = ["--filter=log", "--filter=blocksize-policy", "memory", str(SIZE), *policy, f"logfile={written}"]
     with servers.nbdkit(*slow) as source, servers.nbdkit(*sized) as to:
-        copy = Copy(source, to).go()
+        copy = Copy(source, to, nbd={"far": 0.15}).go()
     assert copy.job.status == "completed", copy.job.error
     settings = NbdSettings()
     assert moved("Read", read.read_text()) == [settings.far_request] * (SIZE // settings.far_request)
