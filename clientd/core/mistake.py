@@ -53,7 +53,7 @@ def _must(value: re.Match[str]) -> str:
     if value["sign"]:
         limit, sign = value["limit"], _SIGNS[value["sign"]]
         if value["length"]:
-            limit = count(int(limit), "sign" if kinds == ["text"] else "item")
+            limit = count(int(limit), "character" if kinds == ["text"] else "item")
         must += f" {sign}{limit.removesuffix('.0')}"
     got = value["got"]
     return must if got is None else f"{must}, not {_KINDS.get(got, got)}"

@@ -112,7 +112,7 @@ def test_nbd_uris_stay_as_they_are(name):
         ({"vm_name": "a\x1bb"}, "vm_name: must be printable text"),
         ({"vm_name": "\ud800"}, "vm_name: must be printable text"),
         ({"job_type": 1, "job_id": ["\ud800"]}, "job_id: must be text, not a list: "),
-        ({"vm_name": "x" * 256}, "vm_name: must be text of at most 255 signs: correct it there$"),
+        ({"vm_name": "x" * 256}, "vm_name: must be text of at most 255 characters: correct it there$"),
         ({"mode": "fast"}, "mode: must be one of full, incremental: correct it there$"),
         ({"verify": 1}, "verify: must be true or false, not a whole number: "),
         ({"max_rate": -1}, "max_rate: must be a whole number of at least 0: correct it there$"),
