@@ -144,6 +144,8 @@ class Workers:
             start_new_session=True,  # Ctrl-C is the parent's to pass on
         )
         self._processes[number] = process
+        if self._stopping.is_set():  # `stop` may have gone through all others while this one was opened
+            process.kill()
         is_serving = False
         try:
             assert process.stdin is not None  # noqa: S101 - a pipe was asked for

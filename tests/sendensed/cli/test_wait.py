@@ -78,7 +78,7 @@ def test_some_of_several_is_partial_and_the_others_are_still_done(capsys):
     with pytest.raises(Partial, match="2 of 3 done") as caught:
         several.each(["a", "b", "c"], attempt(b=NotFound("no b")), "done")
     assert caught.value.exit_code == 3
-    assert capsys.readouterr().err == "sendensed: no b\n"
+    assert capsys.readouterr().err == "sendensed: b: no b\n"
 
 
 def test_none_of_several_is_their_common_error_or_a_plain_one():
