@@ -132,15 +132,16 @@ async def test_a_target_that_comes_back_empty_gets_all_of_it_again(image, said):
         command = ["nbdkit", "-f", "-U", str(where), "memory", str(SIZE)]
         uri = f"nbd+unix:///?socket={where}"
         settings = {"pauses": (0.3, 1, 4, 30), "checkpoint": 0.02, "checkpoint_share": 1.0}
-        copy = Copy(str(image), uri, max_rate=8 * MIB, copy=settings)
+        copy = Copy(str(image), uri, max_rate=2 * MIB, copy=settings)
         async with trio.open_nursery() as nursery:
             with servers.running(command, where):
                 nursery.start_soon(copy.run)
                 await trio.lowlevel.checkpoint()
-                await copy.until_copied(4 * MIB)
+                await copy.until_copied(2 * MIB)
                 with trio.fail_after(PATIENCE):
                     while not ((kept := copy.checkpoints.load(0)) and kept.mark):
                         await trio.sleep(0.001)
+            assert copy.hub.told[-1].status == "running"
             where.unlink()
             again = servers.running(command, where)
             await trio.to_thread.run_sync(again.__enter__)
@@ -149,7 +150,7 @@ async def test_a_target_that_comes_back_empty_gets_all_of_it_again(image, said):
             await trio.to_thread.run_sync(servers.run, "nbdcopy", uri, back)
             again.__exit__(None, None, None)
         assert copy.job.status == "completed", copy.job.error
-        assert back.read_bytes() == NOISE
+        assert back.read_bytes() == NOISE, said
     assert "the target has lost what was flushed, its copy begins anew" in [line["event"] for line in said]
 
 
