@@ -1,19 +1,16 @@
 """Main: the command line of sendensed. What a command needs is imported when it runs."""
 
 import errno
-import io
 import os
 import sys
 from collections.abc import Sequence
 from importlib import import_module
 
 from sendensed.cli import parser, terminal
-from sendensed.errors import SendensedError
+from sendensed.errors import SendensedError, Unwritable
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C."""
-_UNWRITABLE = frozenset({errno.EPIPE, errno.ENOSPC, errno.EDQUOT, errno.EIO})
-"""What comes of a standard output whose reader, disk or terminal is gone."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,9 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - for the life of the process
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a terminal that knows few signs is no reason to fail
-            stream.reconfigure(errors="replace")
+    terminal.set_up_output()
     try:
         code = _run(arguments)
         sys.stdout.flush()
@@ -34,9 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
     except KeyboardInterrupt:
         return INTERRUPTED
-    except OSError as error:
-        if error.errno not in _UNWRITABLE:
-            raise
+    except Unwritable as error:
         os.dup2(
             os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
         )  # the interpreter would try again at its end

@@ -40,16 +40,21 @@ class NotFound(SendensedError):
     exit_code = 6
 
 
+class Unwritable(OSError):
+    """Standard output takes no more: its reader, disk or terminal is gone. Of the commands' own output alone: a
+    broken pipe to a hub or a database is another matter."""
+
+
 @contextmanager
 def unwrapped() -> Iterator[None]:
-    """Lets a SendensedError, Ctrl-C or a closed pipe come out of a nursery's exception group by itself.
+    """Lets a SendensedError, Ctrl-C or Unwritable come out of a nursery's exception group by itself.
 
     A group that holds anything else besides is a bug and passes as it is.
     """
     try:
         yield
     except BaseExceptionGroup as group:
-        known = (SendensedError, KeyboardInterrupt, BrokenPipeError)
+        known = (SendensedError, KeyboardInterrupt, Unwritable)
         if group.split(known)[1] is not None:
             raise
         raise _first_leaf(group) from None

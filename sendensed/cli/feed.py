@@ -12,7 +12,7 @@ from schemas import feed
 from schemas.job import JobView
 from sendensed.cli.hub import denied
 from sendensed.environment import Environment
-from sendensed.errors import HubUnreachable
+from sendensed.errors import HubUnreachable, Unwritable
 
 _SNAPSHOT_BYTES = 2**28
 """Largest frame taken: a snapshot of a hundred thousand jobs."""
@@ -81,7 +81,7 @@ async def follow(
         watched.frames = 0
         try:
             await _read(hub, query, watched, on_news, token)
-        except BrokenPipeError:  # nobody reads what `on_news` prints
+        except Unwritable:  # nobody reads what `on_news` prints
             raise
         except (OSError, ValueError, HandshakeError, ConnectionClosed, trio.TooSlowError) as error:
             if isinstance(error, ConnectionRejected) and error.status_code in (401, 403):

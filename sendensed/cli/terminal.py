@@ -1,8 +1,12 @@
 """Terminal: what standard output is, colour where it may be, and foreign text without what steers it."""
 
+import io
 import os
 import re
 import sys
+from typing import Any
+
+from sendensed.errors import Unwritable
 
 _CONTROL = r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 
@@ -18,6 +22,31 @@ STYLES = {
     "chosen": "7",
 }
 """ANSI's numbers, by what is said with them. A sign or a word always says the same without them."""
+
+
+class _Output(io.FileIO):
+    def write(self, data: Any, /) -> int:
+        try:
+            return super().write(data)
+        except OSError as error:
+            raise Unwritable(error.errno, error.strerror) from None
+
+
+def set_up_output() -> None:
+    """Has standard output raise Unwritable where it fails, and print a sign that it does not know as `?`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    given = sys.stdout
+    if given is sys.__stdout__ and isinstance(given, io.TextIOWrapper):
+        raw = _Output(given.fileno(), "w", closefd=False)
+        sys.stdout = io.TextIOWrapper(
+            raw if given.write_through else io.BufferedWriter(raw),
+            given.encoding,
+            given.errors,
+            line_buffering=given.line_buffering,
+            write_through=given.write_through,
+        )
 
 
 def is_live() -> bool:

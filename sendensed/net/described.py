@@ -46,6 +46,7 @@ _OF_SOME = {
 }
 """Refusals that any address may be answered, those where a token is asked for, and what an address's own mean."""
 _WITH_RETRY = ("429", "503")
+_UNCHANGED = "304"  # has no body
 _RETRY_AFTER = {
     "description": "Seconds until it is worth asking again.",
     "schema": {"type": "integer", "minimum": 1},
@@ -107,7 +108,8 @@ def _operation(route: Route, known: dict[type[msgspec.Struct], dict[str, Any]]) 
     told = _content(known[route.says]) if route.says else {route.media: {}} if route.media else {}
     answers: dict[str, Any] = {}
     for status in route.statuses:
-        answers[status] = {"description": "As asked.", **({"content": told} if told else {})}
+        content = {"content": told} if told and status != _UNCHANGED else {}
+        answers[status] = {"description": "As asked.", **content}
     own = {status: _OF_SOME[status] for status in route.refuses}
     for status, said in (own | _ANYWHERE | (_WITH_TOKEN if route.need != "public" else {})).items():
         answers[status] = _refusal(status, said, known[FaultBody], answers.get(status), is_page=route.page)

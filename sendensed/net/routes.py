@@ -38,6 +38,12 @@ from sendensed.store.archive import Archive
 from sendensed.store.tokens import Tokens
 
 _AWAY = Refusal(503, "database_away", "the hub cannot read its database now; ask again")
+_SIGN_IN = Response(
+    303,
+    b'<!DOCTYPE html><html lang="en"><title>Sign in</title><a href="login">Sign in</a></html>\n',
+    "text/html; charset=utf-8",
+    (("Location", "login"), ("Cache-Control", "no-store")),
+)
 
 
 class Routes:
@@ -145,7 +151,7 @@ class Routes:
         caller = settled or await self.access.admit(request, route.need)
         if isinstance(caller, Response):
             if route.page and caller.status == 401:
-                return Response(303, headers=(("Location", "login"), ("Cache-Control", "no-store")))
+                return _SIGN_IN
             return caller
         if not caller.may(route.need):
             return fault(

@@ -44,7 +44,10 @@ class Connection:
         return await self._call(lambda connection: connection.execute(sql, *args), timeout)
 
     async def _call(self, use: Callable[[Proxy], Coroutine[Any, Any, _T]], patience: float) -> _T:
-        return await bounded(patience, drive(use(self._connection)))
+        return await bounded(patience, self._use(use))
+
+    async def _use(self, use: Callable[[Proxy], Coroutine[Any, Any, _T]]) -> _T:
+        return await drive(use(self._connection))  # a connection that is gone refuses the call itself
 
 
 class Pool:
@@ -103,10 +106,13 @@ class Pool:
         """
         proxy = await bounded(CALL_TIMEOUT, self._acquire())
         ended = trio.Event()
-        told: Callable[..., None] = lambda *_: heard()  # noqa: E731
-        try:
+
+        async def begin() -> None:
             proxy.add_termination_listener(lambda _: ended.set())
-            await bounded(CALL_TIMEOUT, drive(proxy.add_listener(channel, told)))
+            await drive(proxy.add_listener(channel, lambda *_: heard()))
+
+        try:
+            await bounded(CALL_TIMEOUT, begin())
             await ended.wait()
         finally:
             cut(proxy)
@@ -152,12 +158,21 @@ class Pool:
             self._asking -= 1
 
     async def _release(self, connection: Proxy) -> None:
-        with trio.CancelScope(shield=True):
-            await self._loop.run_aio_coroutine(self._pool.release(connection, timeout=RELEASE_TIMEOUT))
+        """Gives it back to the pool, which makes it anew where it is broken. That it broke while it was given back
+        is no failure of what was done on it, and of nobody's: not raised."""
+        try:
+            with trio.CancelScope(shield=True):
+                await self._loop.run_aio_coroutine(self._pool.release(connection, timeout=RELEASE_TIMEOUT))
+        except Exception as error:
+            if not is_lost(error):
+                raise
+            cut(connection)
 
     async def _expire(self) -> None:
-        """Has every connection made anew before it is used again."""
+        """Has every connection made anew before it is used again; those at hand wait for no server's farewell."""
         await self._loop.run_aio_coroutine(self._pool.expire_connections())
+        for connection in self._at_hand:
+            cut(connection)
         await self._let_go()
 
     async def _let_go(self) -> None:

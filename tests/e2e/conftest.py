@@ -108,7 +108,8 @@ class Hub:
         command += ["--listen", f"127.0.0.1:{self.port}", *self._arguments]
         log = (self.state / "hub.log").open("ab")
         with log:
-            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+            told = {**os.environ, "PYTHONFAULTHANDLER": "1"}  # a crash tells where, in the log
+            self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=told)
         line = first_line(self.process)
         if not line.startswith("listening on "):
             self.stop()

@@ -149,6 +149,12 @@ def test_an_appliance_that_is_too_fast_is_told_when_to_come_back(make_guarded):
         assert (status, code(body)) == (429, "too_fast")
 
 
+def test_who_may_not_see_the_page_is_sent_to_sign_in(make_guarded):
+    hub = Described(make_guarded().port)
+    for shown in ({}, {"Authorization": f"Bearer {a_token()}"}):
+        assert hub.ask("GET", "/", **shown)[0] == 303
+
+
 def test_who_tries_tokens_is_told_when_to_come_back_at_every_address_that_asks_for_one(make_guarded):
     hub = Described(make_guarded().port)
     for method, path in hub.operations():

@@ -159,6 +159,8 @@ async def another_database(hub: Hub, known: int) -> int:
                 found = int(file.read_text().splitlines()[0])
                 if found != known and Path(f"/proc/{found}").exists():
                     return found
+            if (code := hub.process.poll()) is not None:
+                raise AssertionError(f"the hub ended with {code}, and did not start its database again")
             await trio.sleep(0.02)
 
 
@@ -202,6 +204,18 @@ FAULTS = {
 }
 
 
+def end_and_tell(hub: Hub) -> int | None:
+    """Has a hub that is alive write into its log where it is at, and ends it and its database; its exit code."""
+    if hub.process is None:
+        return None
+    servers = hub.database_processes()
+    if (code := hub.process.poll()) is None:
+        hub.stop(signal.SIGABRT)
+    for number in servers:
+        os.kill(number, signal.SIGKILL)
+    return code
+
+
 @asynccontextmanager
 async def running_hub(settings: str, workers: int = 1) -> AsyncIterator[Hub]:
     """A hub in a directory of its own, with a path short enough for a socket in it."""
@@ -212,6 +226,7 @@ async def running_hub(settings: str, workers: int = 1) -> AsyncIterator[Hub]:
         try:
             yield hub
         except BaseException as error:
+            error.add_note(f"the hub's end: {await trio.to_thread.run_sync(end_and_tell, hub)}")
             for log in (hub.state / "hub.log", hub.state / "postgres/server.log"):
                 error.add_note(f"{log.name} ends with:\n{log.read_text(errors='replace')[-4000:]}")
             raise

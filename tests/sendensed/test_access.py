@@ -353,6 +353,8 @@ async def test_a_browser_without_a_session_is_sent_to_sign_in(autojump_clock):
     hub = Guarded()
     answer = await hub.ask("GET", "/")
     assert (answer.status, dict(answer.headers)["Location"]) == (303, "login")
+    assert answer.content_type.startswith("text/html")
+    assert b'<a href="login">' in answer.body
     page = await hub.ask("GET", "/login")
     assert page.status == 200
     assert b'src="assets/login.js"' in page.body

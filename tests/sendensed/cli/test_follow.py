@@ -10,7 +10,7 @@ from schemas import feed as frames
 from sendensed.cli import feed
 from sendensed.core.model import Job
 from sendensed.core.view import job_view
-from sendensed.errors import Denied, HubUnreachable
+from sendensed.errors import Denied, HubUnreachable, Unwritable
 from tests.sendensed.actors.rig import Quiet
 
 NIGHT = datetime(2026, 11, 23, 2, 0, 0, tzinfo=UTC)
@@ -75,8 +75,8 @@ async def test_a_hub_that_refuses_the_token_is_not_tried_again(autojump_clock, m
 
 
 async def test_a_reader_that_went_away_is_not_a_lost_feed(autojump_clock, monkeypatch):
-    with pytest.raises(BrokenPipeError):
-        await followed(monkeypatch, Line(([SNAPSHOT], BrokenPipeError())))
+    with pytest.raises(Unwritable):
+        await followed(monkeypatch, Line(([SNAPSHOT], Unwritable())))
 
 
 async def test_what_is_watched_never_goes_back_and_a_snapshot_forgets_what_is_gone(autojump_clock):

@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from sendensed.store import RowRefused, StoreUnavailable, bridge
+from sendensed.store.driver import cut
 from tests.ports import free_port
 from tests.waits import PATIENCE
 
@@ -118,6 +119,17 @@ async def test_when_one_connection_is_lost_the_others_are_made_anew_before_anybo
         except StoreUnavailable:
             lost += 1
     assert lost <= 1
+
+
+async def test_a_connection_that_breaks_while_it_is_given_back_is_nobodys_failure(pool):
+    def soon(what) -> None:
+        pool._loop.call_soon(what)
+
+    for _ in range(5):
+        async with pool.connection() as connection:
+            assert await connection.fetch("SELECT 1")
+            soon(lambda held=connection: soon(lambda: cut(held._connection)))  # once the pool has begun to take it
+        assert await pool.fetchval("SELECT 1") == 1
 
 
 async def test_a_refused_value_is_a_refused_row(pool):
