@@ -16,9 +16,8 @@ import sys
 
 import trio
 
-from tests.faults import oracle
 from tests.faults.flood import Figures, Flood
-from tests.faults.run import database_of, running_hub
+from tests.faults.run import running_hub, wrong_at
 from tests.faults.senders import Ledger
 
 IN_FLIGHT = 10_000
@@ -57,7 +56,7 @@ async def main(options: argparse.Namespace) -> int:
     ledger = Ledger()
     async with running_hub("") as hub:
         await trio.to_thread.run_sync(flood, hub.port, ledger, options)
-        wrong = await oracle.faults(database_of(hub), ledger)
+        wrong = await wrong_at(hub, ledger)
     print(f"{len(ledger.accounts)} jobs held against the database: {len(wrong)} wrong", *wrong[:5], sep="\n  ")
     return 1 if wrong else 0
 

@@ -33,6 +33,7 @@ from pathlib import Path
 import msgspec
 import trio
 
+from sendensed import config
 from sendensed.store import bridge
 from tests.e2e.conftest import Hub, children
 from tests.faults import oracle
@@ -100,9 +101,15 @@ async def under_load(
         with trio.fail_after(READY):
             await ledger.acknowledgements(times * LEAST)
         stopping.set()
-    wrong = await oracle.faults(database_of(hub), ledger)
+    wrong = await wrong_at(hub, ledger)
     await trio.to_thread.run_sync(hub.stop)
     return Outcome(times, len(ledger.accounts), ledger.answers, back, wrong)
+
+
+async def wrong_at(hub: Hub, ledger: Ledger) -> list[str]:
+    """The hub's database held against the ledger."""
+    reaper = config.load(hub.state / "hub.toml").reaper
+    return await oracle.faults(database_of(hub), ledger, reaper.stall_after)
 
 
 def database_of(hub: Hub) -> str:

@@ -7,9 +7,8 @@ import urllib.request
 import trio
 
 from tests.e2e.conftest import until_taken
-from tests.faults import oracle
 from tests.faults.flood import Figures, Flood
-from tests.faults.run import database_of, running_hub
+from tests.faults.run import running_hub, wrong_at
 from tests.faults.senders import Ledger
 from tests.ports import free_port
 from tests.waits import PATIENCE
@@ -22,7 +21,7 @@ async def test_too_much_is_refused_with_a_time_to_come_again_and_no_end_and_noth
     ledger = Ledger()
     async with running_hub(SMALL) as hub:
         usual, *flooded, after = await trio.to_thread.run_sync(calm_flood_calm, hub.port, ledger)
-        wrong = await oracle.faults(database_of(hub), ledger)
+        wrong = await wrong_at(hub, ledger)
     assert wrong == []
     for told in (usual, after):
         assert told.refused.keys() <= {"503 behind"}  # of a hub that gets no time of the machine
