@@ -9,7 +9,7 @@ from schemas import codec, feed
 from sendensed import config
 from sendensed.actors.fanout import Fanout, Viewer, changes, jobs_message
 from sendensed.actors.hearing import Hearing
-from sendensed.core.board import Entry
+from sendensed.core.board import Board, Entry
 from sendensed.core.model import Job
 from sendensed.core.view import Filter, alarm_view
 from sendensed.store import StoreUnavailable
@@ -121,20 +121,36 @@ async def _catch_up(
     board, wanted = fanout.board, viewer.wanted
     if since is not None:
         await _brought_up(fanout, since, reader)
-        left = [] if board.reaches(since) or since > board.sequence else await reader.left(since)
+        left = await _left(board, since, reader)
         if since <= board.sequence and left is not None:
             missed = [*board.since(since, wanted), *board.aside(left, wanted, wanted.statuses)]
             viewer.mailbox.drain()
             await _send(socket, changes(board.sequence, missed), settings)
             return
         await _send(socket, codec.encode(feed.Resync()), settings)
-    found = await reader.look_up(board.absent(wanted.ids))
+    found: list[Job] = []
+    looked_up: list[str] | None = None
+    while (absent := board.absent(wanted.ids)) != looked_up:  # one may leave the board meanwhile
+        looked_up, found = absent, await reader.look_up(absent)
     viewer.mailbox.drain()
     if found:
         entries = [*board.snapshot(wanted), *board.aside(found, wanted)]
         await _send(socket, jobs_message("snapshot", board.sequence, entries), settings)
     else:
         await _send(socket, fanout.snapshot(wanted), settings)
+
+
+async def _left(board: Board, since: int, reader: Reader) -> list[Job] | None:
+    """Jobs that ended since and are not on the board; None where they are too many.
+
+    One that leaves the board while the store is read may be in neither: then the store is read again.
+    """
+    while since <= board.sequence and not board.reaches(since):
+        oldest = board.oldest
+        left = await reader.left(since)
+        if left is None or board.oldest == oldest:
+            return left
+    return []
 
 
 async def _brought_up(fanout: Fanout, since: int, reader: Reader) -> None:

@@ -120,6 +120,11 @@ class Board:
             if job.id not in self._entries and wanted.wants(job, (job.status,) if states is None else states)
         ]
 
+    @property
+    def oldest(self) -> int:
+        """The position from which on the board holds everything; it moves when a finished job leaves the board."""
+        return self._oldest
+
     def reaches(self, sequence: int) -> bool:
         """Whether the board holds everything committed since; of older positions the ends may have left it."""
         return self._oldest <= sequence

@@ -1,6 +1,8 @@
 """Notifier: what other hubs committed comes to this hub's viewers, hint or no hint."""
 
+from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 import pytest
 import trio
@@ -19,6 +21,7 @@ from tests.sendensed.actors.rig import Rig
 from tests.sendensed.actors.test_feed import Wire
 
 SETTINGS = Config().feed
+T = TypeVar("T")
 
 
 class Hub:
@@ -35,9 +38,11 @@ class Hub:
             nursery.start_soon(self.notifier.run)
             await trio.sleep_forever()
 
-    async def watch(self, nursery: trio.Nursery, since: int | None = None) -> Wire:
+    async def watch(
+        self, nursery: trio.Nursery, since: int | None = None, ids: frozenset[str] = frozenset()
+    ) -> Wire:
         wire = Wire()
-        watching = (wire, self.fanout, Filter(), since, self.rig.hearing, self.rig.hearing.hub, SETTINGS)
+        watching = (wire, self.fanout, Filter(ids), since, self.rig.hearing, self.rig.hearing.hub, SETTINGS)
         nursery.start_soon(viewer.run, *watching, self.notifier)
         await wait_all_tasks_blocked()
         return wire
@@ -131,6 +136,45 @@ async def test_ends_that_have_left_the_board_are_told_from_the_store(mock_clock)
         assert b.fanout.board.absent(["first"]) == ["first"]
         wire = await b.watch(nursery, since=mark)
         assert len({job_id for job_id, status in told(wire) if status == "completed"}) == FINISHED_KEPT + 6
+
+
+async def test_what_leaves_the_board_while_the_store_is_read_is_told_as_well(mock_clock):
+    async with two_hubs() as (a, b, nursery, _):
+
+        def end(name: str) -> None:
+            for number in range(FINISHED_KEPT + 5):
+                a.rig.post(f"{name}-{number}", 1, status="completed")
+
+        def slow(read: Callable[..., Awaitable[T]], name: str) -> Callable[[object], Awaitable[T]]:
+            """The read, and when it is made first, as many ends before its answer as the board holds."""
+
+            async def read_slowly(asked: object) -> T:
+                found = await read(asked)
+                if name not in slowed:
+                    slowed.add(name)
+                    end(name)
+                    await wait_all_tasks_blocked()
+                    await b.notifier.refresh()
+                return found
+
+            return read_slowly
+
+        slowed: set[str] = set()
+        await a.rig.send("first", 1)
+        mark = (await a.rig.memory.changes(0)).position
+        await a.rig.send("first", 2, status="completed")
+        end("early")
+        await pass_time(mock_clock, 3)
+        b.notifier.left = slow(b.notifier.left, "late")
+        wire = await b.watch(nursery, since=mark)
+        await pass_time(mock_clock, 3)
+        assert len({job_id for job_id, status in told(wire) if status == "completed"}) == 2 * FINISHED_KEPT + 11
+        b.notifier.look_up = slow(b.notifier.look_up, "last")
+        assert b.fanout.board.absent(["late-500"]) == []
+        wire = await b.watch(nursery, ids=frozenset({"first", "late-500"}))
+        await pass_time(mock_clock, 3)
+        [snapshot] = wire.of(feed.Snapshot)
+        assert {job.id for job in snapshot.jobs} == {"first", "late-500"}
 
 
 async def test_those_who_come_back_together_share_one_read(mock_clock):

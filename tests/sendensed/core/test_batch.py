@@ -203,6 +203,7 @@ def test_finished_jobs_are_kept_up_to_a_bound_and_who_asks_from_before_is_told_b
     assert len(kept) == board.FINISHED_KEPT + 1
     assert "running" in kept
     assert not {"job-0", "job-1"} & kept
+    assert watched.oldest == 2
     assert not watched.reaches(1)
     assert watched.reaches(2)
 
