@@ -67,6 +67,11 @@ async def test_each_operation_names_its_parameters_its_right_and_its_answer(auto
             assert "requestBody" in operation, route.path
 
 
+def test_the_first_frame_tells_the_feeds_version():
+    told = json.loads(codec.encode(feed.Hello(hub="hub-1", heartbeat=5)))
+    assert told == {"type": "hello", "hub": "hub-1", "heartbeat": 5, "protocol": 1}
+
+
 async def test_the_frames_of_the_feed_are_as_described(autojump_clock):
     hub = Hub()
     described = await document(hub, "asyncapi")

@@ -10,6 +10,7 @@ import trio
 from schemas import fault, feed
 from schemas.job import JobDetail, JobList
 from schemas.reading import Health
+from schemas.telemetry import Disk
 from sendensed.actors.asks import Beat
 from sendensed.actors.fanout import Fanout
 from sendensed.actors.measures import Measures
@@ -118,11 +119,21 @@ async def test_a_job_comes_with_its_disks_and_its_history(autojump_clock):
     hub = Hub()
     async with hub.rig.running():
         await hub.rig.send("a b", 1)
-        await hub.rig.send("a b", 2, status="completed")
+        disks = (Disk(0, 5, 5, status="completed"), Disk(7, 2, 4, status="failed", error_message="EIO"))
+        await hub.rig.send("a b", 2, status="completed", disks=disks)
         answer = await hub.ask("GET", "/api/v1/jobs/a%20b")
         detail = msgspec.json.decode(answer.body, type=JobDetail)
-        assert detail.job.status == "completed"
-        assert [event.status for event in detail.events] == ["running", "completed"]
+        assert (detail.job.status, detail.job.bytes_transferred, detail.job.total_bytes) == ("completed", 7, 9)
+        assert [(disk.disk_index, disk.bytes_transferred, disk.total_bytes) for disk in detail.job.disks] == [
+            (0, 5, 5),
+            (7, 2, 4),
+        ]
+        assert [(disk.status, disk.error_message) for disk in detail.job.disks] == [
+            ("completed", None),
+            ("failed", "EIO"),
+        ]
+        states = [event.status for event in detail.events if event.kind == "state"]
+        assert states == ["running", "completed"]
         assert await hub.refused("GET", "/api/v1/jobs/none") == (404, "not_found")
 
 
@@ -288,6 +299,7 @@ class Socket:
         ("", {"a", "b", "c", "d e"}),
         ("?job=a&job=d%20e", {"a", "d e"}),
         ("?job=gone", set()),
+        ("?job=a,b", set()),  # a comma may stand in an id
         ("?type=restore", {"b"}),
         ("?type=restore&type=backup", {"a", "b", "c", "d e"}),
         ("?status=failed,completed", {"c", "d e"}),
