@@ -61,6 +61,7 @@ class Connection:
         self._ends = False
         self._left = b""
         self._pause = 0.0
+        self._over = False
 
     def wake(self) -> None:
         """Ends the wait for a next request, if that is what the connection is doing."""
@@ -154,6 +155,8 @@ class Connection:
 
     def _tell(self, response: Response) -> None:
         """Sends the answer to what was taken, as far as the socket takes it now; the task sends the rest."""
+        if self._over:
+            return
         now = trio.current_time()
         self._due = now + self._server.limits.idle
         if self._scope.deadline > self._due:
@@ -238,14 +241,20 @@ class Connection:
 
     async def _overdue(self) -> _Ending | None:
         """What the end of a wait means: None where it was not the end yet."""
-        if self._answering:
-            await self._refuse(fault(503, "overdue", "the answer took too long", headers=(("Retry-After", "2"),)))
-        elif self._reading and not self._woken:
-            if trio.current_time() < self._due:
-                return None
-            if self._parser.phase != IDLE:
-                part = "body" if self._parser.phase == BODY else "head"
-                await self._refuse(fault(408, "too_slow", f"the {part} of the request took too long"))
+        waits = self._reading and not self._woken
+        owed = self._line is not None and self._line.owed
+        if waits and trio.current_time() < self._due:
+            return None
+        if self._answering or owed:
+            self._over = True  # an answer that comes yet comes too late
+            if self._line is not None:
+                self._line.free()
+            limit = self._server.limits.answer
+            said = f"the hub has not come to an answer within {limit:g} s; ask again later"
+            await self._refuse(fault(503, "overdue", said, headers=(("Retry-After", "2"),)))
+        elif waits and self._parser.phase != IDLE:
+            part = "body" if self._parser.phase == BODY else "head"
+            await self._refuse(fault(408, "too_slow", f"the {part} of the request took too long"))
         return _DONE
 
     async def _refuse(self, response: Response) -> None:

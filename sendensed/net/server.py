@@ -118,7 +118,8 @@ class Server:
             return
         self._turned_away += 1
         try:
-            busy = fault(503, "busy", "too many connections", headers=(("Retry-After", "2"),))
+            said = f"the hub holds {self.limits.connections} connections and takes no more now; come back later"
+            busy = fault(503, "busy", said, headers=(("Retry-After", "2"),))
             await peer.send(encode(busy, self.date(trio.current_time()), body=True, end=b"close"))
             await peer.linger(self.limits.linger)
         finally:

@@ -181,10 +181,12 @@ def make_hub(open_directory):
     """Starts hubs, and ends what is left of them."""
     hubs = []
 
-    def make(settings: str = "", database: str = "", workers: int = 1) -> Hub:
+    def make(settings: str = "", database: str = "", workers: int = 1, program: str = "") -> Hub:
         state = open_directory / f"hub-{len(hubs)}"
         state.mkdir(mode=0o755)
         hubs.append(Hub(state, settings, database, workers))
+        if program:
+            hubs[-1].program = [program]
         return hubs[-1].start()
 
     yield make
