@@ -52,7 +52,7 @@ function Table({ appliances, now }) {
     <p class=${troubled ? "worry" : "quiet"} id="appliances-summary">
       ${troubled ? `${troubled} of ${count(appliances.length, "appliance")} ${troubled === 1 ? "needs" : "need"} a look.` : `${count(appliances.length, "appliance")}, nothing is worrying.`}
     </p>
-    <table class="fleet appliances-table" aria-label="Appliances">
+    <table class="fleet appliances-table cards" aria-label="Appliances">
       <thead>
         <tr>
           <th scope="col">Appliance</th>
@@ -75,12 +75,12 @@ function Row({ appliance, worries: found, now }) {
   const heard = moment(appliance.last_heard_at);
   return html`<tr>
     <th scope="row"><${Said} text=${appliance.name} /></th>
-    <td><${Said} text=${appliance.version || NONE} /></td>
-    <td class="right"><${Time} at=${heard} now=${now} text=${age(heard, now)} /></td>
-    <td class="right">${skewText(appliance.clock_skew_seconds)}</td>
-    <td class="right">${spool(appliance)}</td>
-    <td class="right">${appliance.active}</td>
-    <td>
+    <td class="top"><${Said} text=${appliance.version || NONE} /></td>
+    <td class="right" data-label="Last heard"><${Time} at=${heard} now=${now} text=${age(heard, now)} /></td>
+    <td class="right" data-label="Clock">${skewText(appliance.clock_skew_seconds)}</td>
+    <td class="right" data-label="Waited in its spool">${spool(appliance)}</td>
+    <td class="right" data-label="Active jobs">${appliance.active}</td>
+    <td class="whole" data-label="What is worrying">
       ${found.length === 0 && html`<span class="state completed"><${Symbol} state="completed" />nothing</span>`}
       ${found.length > 0 && html`<ul class="worries">
         ${found.map((text) => html`<li key=${text} class="worry"><${Symbol} state="stalled" /><bdi class="wrap">${text}</bdi></li>`)}

@@ -68,10 +68,10 @@ function DiskRow({ disk, job, isTold }) {
         <${State} state=${state} />
         ${isOwnWord && html`<${Said} as="small" text=${`told: ${disk.status}`} />`}
       </td>
-      <td><${Bar} subject=${disk} state=${state} label="disk ${disk.disk_index}" /></td>
-      <td class="right">${percent(disk.progress_percent)}</td>
-      <td class="right">${done} ${of}</td>
-      ${isTold && html`<td>${SLOWED[disk.bottleneck] ?? NONE}</td>`}
+      <td class="track"><${Bar} subject=${disk} state=${state} label="disk ${disk.disk_index}" /></td>
+      <td class="right percent">${percent(disk.progress_percent)}</td>
+      <td class="right copied">${done} ${of}</td>
+      ${isTold && html`<td class="slowed ${SLOWED[disk.bottleneck] ? "" : "untold"}">${SLOWED[disk.bottleneck] ?? NONE}</td>`}
     </tr>
     ${disk.error_message &&
     html`<tr class="note"><td /><td colspan=${isTold ? 5 : 4}><bdi class="wrap">${disk.error_message}</bdi></td></tr>`}

@@ -73,7 +73,7 @@ export class JobRow extends Component {
         </td>
         <td role="cell" class="percent-column">${percent(job.progress_percent)}</td>
         <td role="cell" class="bytes-column">
-          ${again ? `verified ${again.done}` : done}<small>${again ? again.of : `${of} ${totalKind(job)}`}</small>
+          ${again ? `verified ${again.done}` : done}<small>${again ? again.of : html`${of} <span class="kind">${totalKind(job)}</span>`}</small>
         </td>
         ${isActive(job) ? activeCells(job, trace, now) : endedCells(job, now, ended)}
         <td role="cell" class="appliance-column">

@@ -151,16 +151,16 @@ function Chosen({ answer, route, now }) {
   </section>`;
 }
 
-const Runs = ({ runs, label, now }) => html`<table class="fleet runs-table" aria-label=${label}>
+const Runs = ({ runs, label, now }) => html`<table class="fleet runs-table cards" aria-label=${label}>
   <thead>
     <tr>
       <th scope="col" class="state-of">State</th>
       <th scope="col" class="when">Created</th>
       <th scope="col">Job</th>
-      <th scope="col" class="kind">Type</th>
+      <th scope="col" class="kind less">Type</th>
       <th scope="col" class="right size">Size</th>
       <th scope="col" class="right span">Took</th>
-      <th scope="col" class="right size">Average</th>
+      <th scope="col" class="right size less">Average</th>
       <th scope="col" class="right tries">Attempt</th>
     </tr>
   </thead>
@@ -169,15 +169,15 @@ const Runs = ({ runs, label, now }) => html`<table class="fleet runs-table" aria
 
 const Run = ({ job, now }) => html`<tbody class=${job.status}>
   <tr>
-    <td><${State} state=${job.status} /></td>
-    <td><${Time} at=${moment(job.created_at)} now=${now} /></td>
+    <td class="top"><${State} state=${job.status} /></td>
+    <td data-label="Created"><${Time} at=${moment(job.created_at)} now=${now} /></td>
     <th scope="row"><a class="cut" data-row href=${jobLink(job.id)} title=${job.id}><bdi>${job.id}</bdi></a></th>
-    <td><${Said} text=${[job.job_type, job.backup_type].filter(Boolean).join(", ")} /></td>
-    <td class="right">${bytes(job.bytes_transferred)}</td>
-    <td class="right">${took(job, now)}</td>
-    <td class="right">${averageSpeed(job)}</td>
-    <td class="right">${job.attempt}</td>
+    <td class="less" data-label="Type"><${Said} text=${[job.job_type, job.backup_type].filter(Boolean).join(", ")} /></td>
+    <td class="right" data-label="Size">${bytes(job.bytes_transferred)}</td>
+    <td class="right" data-label="Took">${took(job, now)}</td>
+    <td class="right less" data-label="Average">${averageSpeed(job)}</td>
+    <td class="right" data-label="Attempt">${job.attempt}</td>
   </tr>
   ${job.error_message &&
-  html`<tr class="note"><td /><td colspan="5"><span class="clamp">${verdict(job)}<bdi>${job.error_message}</bdi></span></td></tr>`}
+  html`<tr class="note"><td /><td class="whole" colspan="5"><span class="clamp">${verdict(job)}<bdi>${job.error_message}</bdi></span></td></tr>`}
 </tbody>`;

@@ -102,12 +102,12 @@ const COLUMNS = [
   ["last", "Last run", "right age"],
   ["success", "Success", "right rate"],
   ["size", "Last size", "right size"],
-  ["mean", "Mean size", "right size"],
+  ["mean", "Mean size", "right size less mean"],
   ["took", "Mean duration", "right span"],
-  ["within", "Estimates", "right within"],
+  ["within", "Estimates", "right within less"],
 ];
 
-const Table = ({ machines, active, now, query, turn }) => html`<table class="fleet machines-table" aria-label="Machines">
+const Table = ({ machines, active, now, query, turn }) => html`<table class="fleet machines-table cards" aria-label="Machines">
   <thead>
     <tr>
       ${COLUMNS.map(([column, text, name]) => html`<${Heading} key=${column} column=${column} text=${text} name=${name} query=${query} turn=${turn} />`)}
@@ -123,17 +123,17 @@ function Row({ machine, job, now }) {
   const worry = machineWorry(machine, now);
   return html`<tr>
     <th scope="row"><a class="cut strong" data-row href=${machineLink(machine.name)} title=${machine.name}><bdi>${machine.name}</bdi></a></th>
-    <td class="now">${job ? html`<${Now} job=${job} />` : html`<span class="soft">${NONE}</span>`}</td>
-    <td class="right ${worry ? "worry" : ""}">
+    <td class="now top">${job ? html`<${Now} job=${job} />` : html`<span class="soft">${NONE}</span>`}</td>
+    <td class="right ${worry ? "worry" : ""}" data-label="Last good run">
       ${worry && html`<${Symbol} state="failed" />${" "}`}
       ${good === null ? (worry || NONE) : html`<${Time} at=${good} now=${now} text=${age(good, now)} />`}
     </td>
-    <td class="right"><${Time} at=${last} now=${now} text=${age(last, now)} /></td>
-    <td class="right">${successText(machine)}</td>
-    <td class="right">${bytes(machine.last_bytes)}</td>
-    <td class="right">${bytes(machine.mean_bytes)}</td>
-    <td class="right">${duration(machine.mean_seconds)}</td>
-    <td class="right">${machine.within_percent === null ? NONE : `within ${Math.ceil(machine.within_percent)} %`}</td>
+    <td class="right" data-label="Last run"><${Time} at=${last} now=${now} text=${age(last, now)} /></td>
+    <td class="right" data-label="Success">${successText(machine)}</td>
+    <td class="right" data-label="Last size">${bytes(machine.last_bytes)}</td>
+    <td class="right less mean" data-label="Mean size">${bytes(machine.mean_bytes)}</td>
+    <td class="right" data-label="Mean duration">${duration(machine.mean_seconds)}</td>
+    <td class="right less" data-label="Estimates">${machine.within_percent === null ? NONE : `within ${Math.ceil(machine.within_percent)} %`}</td>
   </tr>`;
 }
 

@@ -129,6 +129,9 @@ def test_every_page_of_a_replay_says_that_it_is_none_of_a_live_hub(replay, page:
         expect(page.locator(".pulse")).to_contain_text("replay")
         expect(page.locator(".pulse")).not_to_contain_text("live")
         expect(page).to_have_title("Replay: 1 running · Sendense")
+        page.set_viewport_size({"width": 390, "height": 880})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, place
+        page.set_viewport_size({"width": 1440, "height": 900})
     assert axe(page) == []
     expect(page.get_by_role("button", name="Cancel this job")).to_have_count(0)
     bars = page.get_by_role("table", name="Disks").get_by_role("progressbar")
