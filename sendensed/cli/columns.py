@@ -201,7 +201,7 @@ DISKS: Kind[DiskView] = Kind(
         Column("DONE", lambda disk, now: words.percent(disk.progress_percent), right=True),
         Column("BYTES", lambda disk, now: words.of_total(disk.bytes_transferred, disk.total_bytes), right=True),
         Column("WAITS-FOR", lambda disk, now: words.plain(disk.bottleneck)),
-        Column("ERROR", lambda disk, now: words.plain(disk.error_message or "")),
+        Column("ERROR", lambda disk, now: words.plain(disk.error_message or ""), flows=True),
     ),
     lambda disk: str(disk.disk_index),
     ("PROGRESS", "WAITS-FOR"),
@@ -229,9 +229,10 @@ EVENTS: Kind[Told] = Kind(
         ),
         Column("ATTEMPT", lambda one, now: str(one.attempt), lambda one: one.attempt, wide=True, right=True),
         Column("JOB", lambda one, now: words.plain(one.job_id), lambda one: one.job_id),
-        Column("DETAIL", lambda one, now: words.plain(one.detail), lambda one: one.detail),
+        Column("DETAIL", lambda one, now: words.plain(one.detail), lambda one: one.detail, flows=True),
     ),
     lambda one: words.plain(one.job_id),
+    ("DONE", "KIND", "SAID-BY", "STATE"),
 )
 
 

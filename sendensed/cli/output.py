@@ -19,11 +19,18 @@ Span = tuple[str, str]
 """A piece of text, and its style of `terminal.STYLES`, or ''."""
 
 
+_LEAST = 24
+"""Places that flowing text wants beside other columns."""
+_BELOW = 4
+"""Places that it is moved in by where it stands under its row."""
+
+
 class Column(NamedTuple, Generic[T]):
     """One column: its heading, a row's text, and what rows are ordered by (None: they cannot be).
 
     `wide` is shown by `-o wide` only. `falling` means that the largest, or newest, comes first. `style` colours a
-    row's cell on a terminal.
+    row's cell on a terminal. `flows` is for the last one alone, of sentences: on a narrow terminal it has
+    what room is left, and goes on in the next line (see `table`).
     """
 
     name: str
@@ -33,6 +40,7 @@ class Column(NamedTuple, Generic[T]):
     falling: bool = False
     right: bool = False
     style: Callable[[T], str] | None = None
+    flows: bool = False
 
 
 class Kind(NamedTuple, Generic[T]):
@@ -65,12 +73,68 @@ def ordered(kind: Kind[T], rows: Iterable[T], by: str, *, reverse: bool = False)
 def table(
     kind: Kind[T], rows: Sequence[T], now: Seen = None, *, wide: bool = False, headers: bool = True
 ) -> list[str]:
-    """The lines of a table. A narrow terminal has fewer columns of it, but for a wide one."""
+    """The lines of a table. A narrow terminal has fewer columns of it, but for a wide one.
+
+    Where sentences would wrap there, they go on below their heading; and where half of the spare columns are not
+    enough to make room for that, they stand under their rows.
+    """
+    places = None if wide else terminal.places()
+    columns, below = chosen(kind, rows, now, places, wide=wide)
+    if places is not None and columns[-1].flows:
+        return _flowing(columns, rows, now, places, headers=headers, below=below)
+    return list(map(_painted, spans(columns, rows, now, headers=headers)))
+
+
+def chosen(
+    kind: Kind[T], rows: Sequence[T], now: Seen, places: int | None, *, wide: bool = False
+) -> tuple[list[Column[T]], bool]:
+    """The columns that `table` shows in so many places (None: any), and whether the last stands below each row."""
     columns = [column for column in kind.columns if wide or not column.wide]
-    if not wide and (places := terminal.places()) is not None:
-        columns = fitting(kind._replace(columns=tuple(columns)), rows, now, places)
-    lines = spans(columns, rows, now, headers=headers)
-    return ["".join(terminal.paint(*span) for span in line).rstrip() for line in lines]
+    if places is None:
+        return columns, False
+    kind = kind._replace(columns=tuple(columns))
+    *first, last = columns
+    if not last.flows:
+        return fitting(kind, rows, now, places), False
+    half = kind.spare[: (len(kind.spare) + 1) // 2]
+    columns = fitting(kind._replace(spare=half), rows, now, places, flowing=True)
+    if sum(_needs(columns, rows, now, flowing=True).values()) <= places + 2:
+        return columns, False
+    return [*fitting(kind._replace(columns=tuple(first)), rows, now, places), last], True
+
+
+def _painted(line: list[Span]) -> str:
+    return "".join(terminal.paint(*span) for span in line).rstrip()
+
+
+def _flowing(
+    columns: Sequence[Column[T]],
+    rows: Sequence[T],
+    now: Seen,
+    places: int,
+    *,
+    headers: bool = True,
+    below: bool = False,
+) -> list[str]:
+    """The lines of a table whose last column flows, beside the others or below each row."""
+    *first, last = columns
+    heads = spans(first, rows, now, headers=headers)
+    indent = _BELOW if below else 2 + max((sum(width(text) for text, _ in line) for line in heads), default=0)
+    lines = []
+    if headers and not below:
+        heads[0] += [("  ", ""), (last.name, "dim")]
+    if headers:
+        lines.append(_painted(heads.pop(0)))
+    for head, row in zip(heads, rows, strict=True):
+        text = last.text(row, now)
+        pieces = wrapped(text or "-", places - indent)
+        if not below:
+            lines.append(_painted([*head, ("  ", ""), (pieces.pop(0), "")]))
+        else:
+            lines.append(_painted(head))
+        if text:
+            lines += [" " * indent + piece for piece in pieces]
+    return lines
 
 
 def spans(columns: Sequence[Column[T]], rows: Sequence[T], now: Seen, *, headers: bool = True) -> list[list[Span]]:
@@ -85,17 +149,23 @@ def spans(columns: Sequence[Column[T]], rows: Sequence[T], now: Seen, *, headers
     return lines
 
 
-def fitting(kind: Kind[T], rows: Sequence[T], now: Seen, places: int) -> list[Column[T]]:
+def fitting(kind: Kind[T], rows: Sequence[T], now: Seen, places: int, *, flowing: bool = False) -> list[Column[T]]:
     """The columns without as many of the spare ones as there is no room for."""
-    needs = {
-        column.name: 2 + max([len(column.name), *(width(column.text(row, now)) for row in rows)])
-        for column in kind.columns
-    }
+    needs = _needs(kind.columns, rows, now, flowing=flowing)
     for name in kind.spare:
         if sum(needs.values()) <= places + 2:
             break
         needs.pop(name, None)
     return [column for column in kind.columns if column.name in needs]
+
+
+def _needs(columns: Iterable[Column[T]], rows: Sequence[T], now: Seen, *, flowing: bool = False) -> dict[str, int]:
+    """How many places each column takes, with those between it and the next one; the least of one that flows."""
+    needs = {}
+    for column in columns:
+        widest = max([len(column.name), *(width(column.text(row, now)) for row in rows)])
+        needs[column.name] = 2 + (min(widest, _LEAST) if flowing and column.flows else widest)
+    return needs
 
 
 def _line(
@@ -128,6 +198,21 @@ def cut(text: str, places: int) -> str:
     while text and width(text) > places - 1:
         text = text[:-1]
     return f"{text}…" if places > 0 else ""
+
+
+def wrapped(text: str, places: int) -> list[str]:
+    """The text in lines of so many places at the most, broken between words where these are not longer."""
+    lines = [""]
+    for word in text.split(" "):
+        if lines[-1] and width(lines[-1]) + 1 + width(word) <= places:
+            lines[-1] += f" {word}"
+            continue
+        lines.append(word)
+        while width(lines[-1]) > max(places, 2):
+            end = next(end for end in range(len(word), 0, -1) if width(word[:end]) <= max(places, 2))
+            lines[-1], word = word[:end], word[end:]
+            lines.append(word)
+    return lines[1:]
 
 
 def json(value: Any) -> str:

@@ -14,7 +14,7 @@ import trio
 
 from schemas.job import EventView, JobDetail, JobView
 from sendensed import errors
-from sendensed.cli import columns, lines, output
+from sendensed.cli import columns, lines, output, terminal
 from sendensed.cli.columns import EVENTS, Told
 from sendensed.cli.feed import Watched, follow
 from sendensed.cli.hub import Hub
@@ -100,6 +100,7 @@ class Printer:
     def __init__(self, form: str, *, headers: bool) -> None:
         self._form = form
         self._headers = headers
+        self._has_headed = False
         self._widths: dict[str, int] = dict(_LEAST)
         chosen = [column for column in EVENTS.columns if form == "wide" or not column.wide]
         self._kind = EVENTS._replace(columns=tuple(map(self._steady, chosen)))
@@ -110,11 +111,19 @@ class Printer:
             for column in self._kind.columns[:-1]:  # how wide they are is known when all were seen
                 for row in rows:
                     column.text(row, None)
-            output.write(self._kind, rows, None, self._form, headers=self._headers)
-            self._headers = self._headers and not rows
+            self._narrow(rows)
+            output.write(self._kind, rows, None, self._form, headers=self._headers and not self._has_headed)
+            self._has_headed = self._has_headed or bool(rows)
         else:
             output.write(EVENTS, rows, None, "ndjson" if self._form == "json" else self._form)
         sys.stdout.flush()
+
+    def _narrow(self, rows: Sequence[Told]) -> None:
+        """A column that a narrow terminal had no more room for stays away; then the others are named again."""
+        places = None if self._form == "wide" else terminal.places()
+        columns, _ = output.chosen(self._kind, rows, None, places, wide=True)
+        self._has_headed = self._has_headed and len(columns) == len(self._kind.columns)
+        self._kind = self._kind._replace(columns=tuple(columns))
 
     def _steady(self, column: Column[Told]) -> Column[Told]:
         def text(row: Told, now: datetime | None) -> str:

@@ -5,8 +5,9 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
-from schemas.job import JobView
+from schemas.job import EventView, JobView
 from sendensed.cli import columns, options, output, terminal, words
 from sendensed.cli.output import Column, Kind
 from sendensed.core.model import Meter, Point
@@ -173,3 +174,57 @@ def test_a_narrow_terminal_has_fewer_columns_and_none_that_wraps(monkeypatch, pl
     assert lines[0].split() == heading.split()
     assert places in (None, 20) or max(map(len, lines)) <= places
     assert "FINISH" in output.table(columns.JOBS, [one], NIGHT, wide=True)[0]
+
+
+SILENT = "no telemetry for 1m00s (last heard 2026-11-23T01:59:00Z at 62.3 %, phase transferring)"
+
+
+def events(job_id: str) -> list[columns.Told]:
+    rows = [("state", "sender", "running", "pending -> running"), ("state", "reaper", "stalled", SILENT)]
+    return [
+        columns.told(job_id, EventView(NIGHT, kind, who, state, 1, 5, GIB, 62.3, "transferring", detail))
+        for kind, who, state, detail in rows
+    ]
+
+
+@pytest.mark.parametrize(
+    ("places", "heading"),
+    [
+        (None, "TIME KIND SAID-BY STATE DONE JOB DETAIL"),
+        (120, "TIME KIND SAID-BY STATE DONE JOB DETAIL"),
+        (100, "TIME KIND SAID-BY STATE JOB DETAIL"),
+        (80, "TIME KIND SAID-BY STATE DONE JOB"),
+        (60, "TIME STATE JOB"),
+    ],
+)
+def test_sentences_go_on_below_their_heading_or_stand_under_their_row(monkeypatch, places, heading):
+    monkeypatch.setattr(terminal, "places", lambda: places)
+    lines = output.table(columns.EVENTS, events("backup-web01-20261123-020"))
+    assert lines[0].split() == heading.split()
+    assert places is None or max(map(len, lines)) <= places
+    whole = " ".join(" ".join(lines).split())
+    assert "pending -> running" in whole
+    assert places is None or all(word in whole for word in SILENT.split())
+    if "DETAIL" in heading:
+        assert lines[1].index("pending -> running") == lines[0].index("DETAIL")
+        assert {line.index(line.strip()[0]) for line in lines[3:]} <= {lines[0].index("DETAIL")}
+    else:
+        assert lines[2] == "    pending -> running"
+    assert output.table(columns.EVENTS, [], headers=False) == []
+    assert "no telemetry" in output.table(columns.EVENTS, events("a"), wide=True)[2]
+
+
+def test_a_row_without_a_sentence_has_no_line_under_it(monkeypatch):
+    monkeypatch.setattr(terminal, "places", lambda: 60)
+    rows = [replace(event, detail="") for event in events("backup-web01-20261123-020")]
+    assert len(output.table(columns.EVENTS, rows, headers=False)) == 2
+    monkeypatch.setattr(terminal, "places", lambda: 200)
+    assert output.table(columns.EVENTS, rows)[1].endswith("020  -")
+
+
+def test_text_is_wrapped_between_words_and_a_word_that_is_too_long_where_it_must():
+    assert output.wrapped("one two three", 8) == ["one two", "three"]
+    assert output.wrapped("a abcdefgh b", 3) == ["a", "abc", "def", "gh", "b"]
+    assert output.wrapped("仮想 想仮想", 4) == ["仮想", "想仮", "想"]
+    assert output.wrapped("", 5) == [""]
+    assert output.wrapped("仮想", 0) == ["仮", "想"]

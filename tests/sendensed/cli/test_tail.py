@@ -10,7 +10,7 @@ import pytest
 from msgspec.structs import replace
 
 from schemas.job import JobDetail
-from sendensed.cli import tail
+from sendensed.cli import tail, terminal
 from sendensed.cli.tail import Printer, Tail
 from sendensed.core.history import changes
 from sendensed.core.model import Job
@@ -121,6 +121,21 @@ def test_a_table_keeps_its_columns_though_its_rows_come_one_by_one(capsys):
     assert len({line.index("sender") for line in lines[1:]}) == 1
     assert lines[1].rindex("pending") < lines[2].rindex("pending") == lines[3].rindex("pending")
     assert lines[4].index("pending -> running") == lines[3].rindex("pending")
+
+
+def test_a_narrow_terminal_is_told_the_headings_again_when_a_column_has_to_go(capsys, monkeypatch):
+    monkeypatch.setattr(terminal, "places", lambda: 80)
+    printer = Printer("table", headers=True)
+    followed = Tail(NIGHT)
+    for name in ("a", "b", "a-job-with-a-long-name", "c", "a-job-with-a-much-longer-name-0200", "d"):
+        printer.write(followed.fresh(Run(name).detail))
+    lines = capsys.readouterr().out.splitlines()
+    headings = [line.split() for line in lines if line.startswith("TIME")]
+    assert headings == [
+        ["TIME", "KIND", "SAID-BY", "STATE", "DONE", "JOB", "DETAIL"],
+        ["TIME", "SAID-BY", "STATE", "JOB", "DETAIL"],
+    ]
+    assert max(map(len, lines)) <= 80
 
 
 def test_follow_goes_on_live_on_a_terminal_and_over_a_restart_of_the_hub(environment):

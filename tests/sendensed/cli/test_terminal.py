@@ -64,6 +64,19 @@ def test_a_table_is_no_wider_than_its_terminal(terminal):
     assert "HEARD" not in shown.text
 
 
+@pytest.mark.parametrize(
+    "words", [["events"], ["job", "backup-web01"], ["machine", "web01"], ["machines"], ["jobs"]]
+)
+@pytest.mark.parametrize("columns", [80, 60])
+def test_no_line_of_a_list_wraps_and_what_happened_is_told_whole(terminal, words: list[str], columns: int):
+    shown = terminal(*words, columns=columns)
+    assert shown.wait() == 0
+    shown.wait_for("web01")
+    assert max(len(line) for line in shown.text.splitlines()) <= columns
+    if words[0] in ("events", "job"):
+        assert re.search(r"sender +running", shown.text)
+
+
 def test_watch_that_is_stopped_leaves_the_shell_its_cursor_and_goes_on_in_the_foreground(hub, environment):
     known = {**environment, "SENDENSE_HUB": hub.address, "PS1": "shell> ", "PYTHONPATH": str(ROOT)}
     with Terminal(["bash", "--norc", "--noprofile", "-i"], env=known, columns=120) as shell:
