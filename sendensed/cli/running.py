@@ -111,11 +111,13 @@ async def open_hub(
     alive: Callable[[], None] = lambda: None,
     listen: Listen = listen_on,
     place: Place | None = None,
+    database: str = "",
 ) -> AsyncIterator[Running]:
     """A hub that serves inside the block, and then drains. The listeners are its own, to the end.
 
     `alive` is called every few seconds, as long as its writer works; `listen` is how it listens for senders
-    without a token, where the settings say so; `place` is a worker's.
+    without a token, where the settings say so; `place` is a worker's; `database` is what to call its database, of
+    which the settings tell the address alone.
 
     Raises SendensedError where it cannot start.
     """
@@ -125,7 +127,7 @@ async def open_hub(
     try:
         listening = await _listening(settings, listeners, listen)
         async with open_store(settings, state_dir) as opened, trio.open_nursery() as nursery:
-            kept = (opened.store, opened.archive, opened.tokens, opened.database)
+            kept = (opened.store, opened.archive, opened.tokens, database or opened.database)
             served = partial(app.run, settings, environment, *kept, listening)
             await nursery.start(partial(served, stopping=stopping, place=place, alive=alive))
             try:

@@ -108,7 +108,7 @@ async def _serve_workers(settings: config.Config, log_level: str) -> None:
                 database=opened.dsn,
                 hub=settings.hub or name_of(listening),
             )
-            processes = workers.Workers(shared, state_dir, log_level)
+            processes = workers.Workers(shared, state_dir, log_level, opened.database)
             if settings.tls.certificate:
                 nursery.start_soon(daemon.reload_on_hangup, processes.hang_up)
             await workers.serve(processes, stopping, partial(_greet, settings, address, opened, first))

@@ -39,7 +39,7 @@ async def _serve(order: Order) -> None:
         nursery.start_soon(_stop_with_parent, stopping)
         listeners = await listen_shared(*address_of(settings.listen))
         hub_of = partial(open_hub, settings, Path(order.state_dir), listeners, SystemEnvironment())
-        async with hub_of(alive=_alive, listen=listen_shared, place=place) as hub:
+        async with hub_of(alive=_alive, listen=listen_shared, place=place, database=order.database) as hub:
             if hub.certificate is not None:
                 nursery.start_soon(daemon.reload_on_hangup, hub.certificate.reload)
             daemon.spare_the_collector()

@@ -51,7 +51,8 @@ _START = 120.0
 class Order(msgspec.Struct, frozen=True):
     """What a worker is told on its standard input: a pipe, because the database's address may hold a password.
 
-    It is the worker of this `number` among so many; `memory` is the descriptor of their scoreboard.
+    It is the worker of this `number` among so many; `memory` is the descriptor of their scoreboard; `database` is
+    what to call the database in public.
     """
 
     settings: config.Config
@@ -60,6 +61,7 @@ class Order(msgspec.Struct, frozen=True):
     number: int
     workers: int
     memory: int
+    database: str
 
 
 def reserve(host: str, port: int) -> socket.socket:
@@ -75,11 +77,13 @@ def reserve(host: str, port: int) -> socket.socket:
 class Workers:
     """The processes. `run` keeps `settings.workers` of them alive."""
 
-    def __init__(self, settings: config.Config, state_dir: Path, log_level: str) -> None:
-        """`settings` name the database and the port that all of them share."""
+    def __init__(self, settings: config.Config, state_dir: Path, log_level: str, database: str = "") -> None:
+        """`settings` name the address of the database and of the hub that all of them share; `database` is what to
+        call the one, '' for its address."""
         self._settings = settings
         self._state_dir = state_dir
         self._log_level = log_level
+        self._database = database
         self._processes: dict[int, trio.Process] = {}
         self._stopping = trio.Event()
         self._memory = scoreboard.shared(settings.workers)
@@ -133,7 +137,7 @@ class Workers:
         name = f"{self._settings.hub}/{number}"
         settings = replace(self._settings, hub=name, workers=1)
         of = self._settings.workers
-        order = Order(settings, str(self._state_dir), self._log_level, number, of, self._memory)
+        order = Order(settings, str(self._state_dir), self._log_level, number, of, self._memory, self._database)
         environment = {key: value for key, value in os.environ.items() if key != "NOTIFY_SOCKET"}
         process = await trio.lowlevel.open_process(
             [sys.executable, "-m", "sendensed.cli.worker"],

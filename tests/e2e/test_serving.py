@@ -50,6 +50,18 @@ def test_workers_share_the_address_for_senders_without_a_token(make_hub):
     assert hub.stop() == 0
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_embedded_database_has_one_name_however_many_serve(make_hub, workers: int):
+    assert make_hub(workers=workers).get("/api/v1/health")["database"] == "embedded PostgreSQL"
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_database_that_is_named_is_told_without_who_uses_it(make_hub, postgres_dsn, workers: int):
+    hub = make_hub(database=postgres_dsn, workers=workers)
+    name = postgres_dsn.partition("?")[0].rpartition("/")[2]
+    assert hub.get("/api/v1/health")["database"] == f"postgresql:///{name}"
+
+
 def certified(folder: Path, name: str) -> None:
     """A self-signed certificate and its key, in the place of those that were there."""
     words = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
