@@ -24,6 +24,7 @@ from sendensed.net.assets import Assets
 from sendensed.net.guard import is_loopback
 from sendensed.net.http import Request, Response, Upgrade
 from sendensed.net.routes import Routes
+from sendensed.net.tls import Certificate
 from sendensed.net.ws import Gone
 from sendensed.scoreboard import Scoreboard
 from sendensed.store import Store, StoreUnavailable
@@ -41,6 +42,7 @@ class Hub:
         memory: Store | None = None,
         assets: Assets | None = None,
         settings: Config | None = None,
+        certificate: Certificate | None = None,
     ) -> None:
         self.rig = Rig(settings or Config(feed=Feed(viewers=1), open=True), store, memory)
         self.tokens = MemoryTokens(self.rig.wall)
@@ -59,6 +61,7 @@ class Hub:
             environment=self.rig.environment,
             tokens=self.tokens,
             database="memory",
+            certificate=certificate,
         )
         self.access = self.routes.access
 
