@@ -9,7 +9,6 @@ import trio
 from schemas import __version__
 from schemas.job import JobList
 from schemas.reading import ApplianceList, Health, Samples
-from sendensed.core.samples import Outage
 from tests.sendensed.actors.rig import NIGHT
 from tests.sendensed.test_reading import got
 from tests.sendensed.test_routes import Hub
@@ -54,9 +53,10 @@ async def test_a_gap_in_which_no_hub_could_hear_says_so(autojump_clock):
     hub = Hub()
     async with hub.rig.running():
         await hub.rig.send("a", 1)
+        await hub.rig.archive.note([])
         await trio.sleep(100)
+        await hub.rig.archive.note([])
         await hub.rig.send("a", 2)
-        hub.rig.archive._outages.append(Outage(NIGHT + timedelta(seconds=5), NIGHT + timedelta(seconds=99)))
         [gap] = (await got(hub, "/api/v1/jobs/a/samples?points=1000", Samples)).gaps
     assert (gap.cause, gap.start, gap.end) == ("hub_away", NIGHT, NIGHT + timedelta(seconds=100))
 
