@@ -49,6 +49,14 @@ def test_a_unit_starts_a_command_that_there_is_with_options_that_there_are(name)
         assert option in said.stdout
 
 
+@pytest.mark.parametrize("name", UNITS)
+def test_a_unit_is_of_the_group_that_may_read_its_settings(name):
+    unit = (SYSTEMD / f"{name}.service").read_text()
+    assert f"--config /etc/sendense/{name}.toml" in unit
+    [groups] = re.findall(r"(?m)^SupplementaryGroups=(.*)$", unit)
+    assert "sendense" in groups.split()
+
+
 @pytest.mark.parametrize(("name", "convert"), [("clientd", client.convert), ("sendensed", hub.convert)])
 def test_an_example_holds_the_defaults_and_nothing_unknown(name, convert):
     text = (SYSTEMD / f"examples/{name}.toml").read_text()
