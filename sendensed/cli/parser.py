@@ -226,8 +226,7 @@ def _token(command: Parser) -> None:
         if action == "list":
             one.add_argument("--json", action="store_true", help="one JSON object per line")
         if action == "link":
-            help_hub = f"the hub's address ({options.DEFAULT_HUB})"
-            one.add_argument("--hub", metavar="URL", default=options.DEFAULT_HUB, help=help_hub)
+            one.add_argument("--hub", metavar="URL", help="the hub's address (that of its settings)")
 
 
 _ARGUMENTS: dict[str, Callable[[Parser], None]] = {

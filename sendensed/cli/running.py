@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from sendensed import app, config
 from sendensed.environment import Environment
 from sendensed.errors import ConfigError, SendensedError
-from sendensed.net.guard import is_loopback
+from sendensed.net.guard import EVERYWHERE, is_loopback
 from sendensed.net.tls import Certificate, Listening, TlsListener
 from sendensed.scoreboard import Place
 from sendensed.store.opening import Opened, open_store
@@ -152,8 +152,27 @@ def name_of(listening: socket.socket | trio.socket.SocketType) -> str:
     return f"{socket.gethostname()}:{listening.getsockname()[1]}"
 
 
+def url_for_people(settings: config.Config) -> str:
+    """Where people ask for a hub with these settings: at the proxy before it, by its name, or where it listens.
+
+    Raises ConfigError.
+    """
+    host, port = address_of(settings.listen)
+    if settings.access.origins:
+        return settings.access.origins[0]
+    if not is_loopback(host) and settings.access.hosts:
+        host = settings.access.hosts[0]
+    elif host in EVERYWHERE:
+        host = "127.0.0.1"
+    return _url(host, port, settings)
+
+
 def url_of(listening: socket.socket | trio.socket.SocketType, settings: config.Config) -> str:
     """The URL of a socket's address."""
     host, port = listening.getsockname()[:2]
+    return _url(host, port, settings)
+
+
+def _url(host: str, port: int, settings: config.Config) -> str:
     scheme = "https" if settings.tls.certificate else "http"
     return f"{scheme}://[{host}]:{port}" if ":" in host else f"{scheme}://{host}:{port}"

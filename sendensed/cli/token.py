@@ -14,6 +14,7 @@ import trio
 from schemas.codec import rfc3339
 from sendensed import daemon, errors
 from sendensed.cli import credentials, welcome
+from sendensed.cli.running import url_for_people
 from sendensed.cli.serve import settings_of, state_dir_of
 from sendensed.core import auth
 from sendensed.core.auth import Token
@@ -84,7 +85,7 @@ async def _link(tokens: Tokens, options: argparse.Namespace) -> None:
     if "read" not in auth.GRANTS[token.role]:
         raise SendensedError(f"'{token.name}' is an appliance: it sends, it may not look; name another token")
     code = await welcome.one_time_code(tokens, token, SystemEnvironment())
-    print(welcome.link(options.hub, code), flush=True)
+    print(welcome.link(options.hub or url_for_people(settings_of(options)), code), flush=True)
     _say(f"signs one browser in as '{token.name}' ({token.role}), once, within 10 minutes")
 
 

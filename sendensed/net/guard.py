@@ -6,7 +6,7 @@ from sendensed import config
 from sendensed.net.http import Request, Response, fault
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "[::1]"})
-_ANY = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
+EVERYWHERE = frozenset({"0.0.0.0", "::"})  # noqa: S104 - compared with, not bound to
 
 
 def is_loopback(host: str) -> bool:
@@ -28,7 +28,7 @@ class Guard:
         self._scheme = "https" if settings.tls.certificate else "http"
         self._hosts = frozenset() if settings.open else frozenset(map(str.lower, (host, *settings.access.hosts)))
         self._origins = frozenset(map(str.lower, settings.access.origins))
-        self._any_address = host in _ANY and not settings.open
+        self._any_address = host in EVERYWHERE and not settings.open
 
     def check(self, request: Request) -> Response | None:
         """A refusal, or None. What changes something, and a websocket, is refused to a page of another origin."""

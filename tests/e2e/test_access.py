@@ -144,6 +144,10 @@ def test_tokens_are_made_rotated_listed_and_revoked_beside_the_running_hub(hub):
     assert hub.token("revoke", "nobody").returncode == 6
     link = hub.token("link", "ann", "--hub", hub.url).stdout.strip()
     assert link.startswith(f"{hub.url}/login#sd1_")
+    settings = hub.state / "other.toml"
+    settings.write_text('listen = "127.0.0.1:4711"\n')
+    link = hub.token("link", "ann", "--config", str(settings)).stdout.strip()
+    assert link.startswith("http://127.0.0.1:4711/login#sd1_")
     assert hub.token("link", "appliance-1").returncode == 1
     assert hub.token("create", "ann", "--role", "admin").returncode == 1
     assert hub.token("create", "a b", "--role", "read").returncode == 2
