@@ -1,7 +1,7 @@
 """The running hub that cannot: `busy`, `behind`, `overdue`, `not_built`, each as its own openapi.json says."""
 
 import shutil
-from http.client import HTTPConnection
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 import trio
@@ -9,7 +9,18 @@ import trio
 import sendensed
 from tests.e2e.conftest import eventually
 from tests.e2e.narrow_hub import CONNECTIONS
-from tests.e2e.test_described_refusals import BATCH, CANCEL, FEED, UPDATE, WEBSOCKET, Described, code, locked
+from tests.e2e.test_described_refusals import (
+    BATCH,
+    BODIES,
+    CANCEL,
+    FEED,
+    UPDATE,
+    VALUES,
+    WEBSOCKET,
+    Described,
+    code,
+    locked,
+)
 from tests.waits import PATIENCE
 
 NARROW = "tests.e2e.narrow_hub"
@@ -25,6 +36,19 @@ def watch(port: int) -> HTTPConnection | None:
         return viewer
     viewer.close()
     return None
+
+
+def push_whole(hub: Described) -> tuple[int, str]:
+    """An update in one piece, as most senders send it: once its head is known, no task of its own waits for it."""
+    connection = HTTPConnection("127.0.0.1", hub.port, timeout=PATIENCE)
+    connection.connect()
+    body = BODIES[UPDATE]
+    head = f"POST {UPDATE.format(**VALUES)} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+    connection.sock.sendall(head.encode() + b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    with connection.sock, HTTPResponse(connection.sock, method="POST") as answer:
+        answer.begin()
+        status, said = hub.told("POST", UPDATE, answer)
+    return status, code(said) if "error" in said else ""
 
 
 def test_one_connection_too_many_is_told_when_to_come_back_whatever_it_asks_for(make_hub):
@@ -59,10 +83,16 @@ def test_an_answer_that_takes_too_long_is_told_when_to_ask_again(make_hub, postg
 
             await trio.to_thread.run_sync(eventually, f"{one} is overdue", is_overdue)
 
+        def is_pushed_and_overdue() -> bool:
+            return push_whole(hub) == (503, "overdue")
+
         async with locked(postgres_dsn), trio.open_nursery() as nursery:
+            what = "an update that no task waits for is overdue"
+            nursery.start_soon(trio.to_thread.run_sync, eventually, what, is_pushed_and_overdue)
             for one in asked:
                 nursery.start_soon(is_refused, one)
 
+    assert push_whole(hub) == (200, "")
     trio.run(refused)
     eventually("it answers again", lambda: hub.ask("POST", UPDATE)[0] == 200)
 
