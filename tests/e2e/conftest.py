@@ -94,6 +94,7 @@ class Hub:
 
     def __init__(self, state: Path, settings: str = "", database: str = "", workers: int = 1) -> None:
         self.state = state
+        self.database = database or f"postgresql://postgres@/postgres?host={state}/postgres/run&port=5432"
         self.port = free_port()
         self.program = ["sendensed", "serve"]
         self.process: subprocess.Popen[str] | None = None

@@ -109,11 +109,7 @@ async def under_load(
 async def wrong_at(hub: Hub, ledger: Ledger) -> list[str]:
     """The hub's database held against the ledger."""
     reaper = config.load(hub.state / "hub.toml").reaper
-    return await oracle.faults(database_of(hub), ledger, reaper.stall_after)
-
-
-def database_of(hub: Hub) -> str:
-    return f"postgresql://postgres@/postgres?host={hub.state}/postgres/run&port=5432"
+    return await oracle.faults(hub.database, ledger, reaper.stall_after)
 
 
 async def kill_and_start(hub: Hub, number: int) -> None:
@@ -184,7 +180,7 @@ async def lock_a_table(hub: Hub, number: int) -> None:
     """Another session holds a table of the hub's, against readers too, and lets go of it."""
     table, time = TABLES[number % len(TABLES)], LOCKED[number // len(TABLES) % len(LOCKED)]
     async with (
-        bridge.open_pool(database_of(hub), max_size=1, connect_timeout=READY) as pool,
+        bridge.open_pool(hub.database, max_size=1, connect_timeout=READY) as pool,
         pool.connection() as session,
     ):
         await session.execute(f"BEGIN; LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE", timeout=READY)
@@ -194,7 +190,7 @@ async def lock_a_table(hub: Hub, number: int) -> None:
 
 async def drag_writes(hub: Hub, number: int) -> None:
     """Every statement that writes jobs takes most of a second, for some seconds."""
-    async with bridge.open_pool(database_of(hub), max_size=1, connect_timeout=READY) as pool:
+    async with bridge.open_pool(hub.database, max_size=1, connect_timeout=READY) as pool:
         await pool.execute(SLOW, timeout=READY)
         await trio.sleep(4)
         await pool.execute("DROP TRIGGER drag ON backup_jobs", timeout=READY)
@@ -224,17 +220,18 @@ def end_and_tell(hub: Hub) -> int | None:
 
 
 @asynccontextmanager
-async def running_hub(settings: str, workers: int = 1) -> AsyncIterator[Hub]:
-    """A hub in a directory of its own, with a path short enough for a socket in it."""
+async def running_hub(settings: str, workers: int = 1, database: str = "") -> AsyncIterator[Hub]:
+    """A hub in a directory of its own, with a path short enough for a socket in it; on a database of its own, if
+    none is given."""
     with tempfile.TemporaryDirectory(prefix="faults-", dir="/tmp") as folder:
         Path(folder).chmod(0o755)
-        hub = Hub(Path(folder), settings, workers=workers)
+        hub = Hub(Path(folder), settings, database, workers)
         await trio.to_thread.run_sync(hub.start)
         try:
             yield hub
         except BaseException as error:
             error.add_note(f"the hub's end: {await trio.to_thread.run_sync(end_and_tell, hub)}")
-            for log in (hub.state / "hub.log", hub.state / "postgres/server.log"):
+            for log in sorted(hub.state.glob("**/*.log")):
                 error.add_note(f"{log.name} ends with:\n{log.read_text(errors='replace')[-4000:]}")
             raise
         finally:

@@ -15,7 +15,7 @@ from sendensed.receipt import Receipt
 from sendensed.store import Change, bridge
 from sendensed.store.postgres import PostgresStore
 from tests.e2e.conftest import until_taken
-from tests.faults.run import database_of, running_hub
+from tests.faults.run import running_hub
 from tests.sendensed.actors.rig import Rig
 from tests.waits import PATIENCE
 
@@ -92,7 +92,7 @@ def post(rig: Rig, job_id: str, is_poison: bool) -> Receipt:
 
 
 async def test_in_a_push_of_a_thousand_a_poison_row_refuses_itself_alone_wherever_it_stands():
-    async with running_hub("") as hub, bridge.open_pool(database_of(hub), connect_timeout=PATIENCE) as pool:
+    async with running_hub("") as hub, bridge.open_pool(hub.database, connect_timeout=PATIENCE) as pool:
         await pool.execute(POISONS["a check of its job"])
         for place in (0, 1, 499, 500, 998, 999):
             names = [f"at{place}-{number:03}" for number in range(1_000)]

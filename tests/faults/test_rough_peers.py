@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from sendensed.store import bridge
-from tests.faults.run import database_of, running_hub
+from tests.faults.run import running_hub
 from tests.sendensed.net.test_parser import CHUNKED, HOST, NEXT, REFUSED, post
 from tests.waits import PATIENCE
 
@@ -72,7 +72,7 @@ async def rows(dsn: str) -> int:
 async def test_each_request_that_could_hide_another_gets_one_refusal_from_a_real_hub_and_leaves_no_row():
     async with running_hub("") as hub:
         told = await trio.to_thread.run_sync(send_refused, hub.port)
-        assert await rows(database_of(hub)) == 0
+        assert await rows(hub.database) == 0
         assert (await trio.to_thread.run_sync(lambda: hub.post("good", status="running")))["applied"]
         log = (hub.state / "hub.log").read_text()
     assert {name: seen for name, (seen, wanted) in told.items() if seen != wanted} == {}
@@ -96,7 +96,7 @@ def send_refused(port: int) -> dict[str, tuple[list[int], list[int]]]:
 async def test_each_body_outside_the_contract_is_400_on_a_connection_that_goes_on_and_leaves_no_row():
     async with running_hub("") as hub:
         told = await trio.to_thread.run_sync(send_bodies, hub.port)
-        assert await rows(database_of(hub)) == 1
+        assert await rows(hub.database) == 1
         assert (await trio.to_thread.run_sync(hub.job, "good"))["job"]["sequence"] == len(BODIES)
     assert told == [400, 200] * len(BODIES)
 
@@ -143,7 +143,7 @@ async def test_hundreds_that_trickle_are_told_408_while_every_update_of_others_i
             nursery.start_soon(trio.to_thread.run_sync, push_until, hub.port, ended, good)
             trickled = await trio.to_thread.run_sync(trickle, hub.port, part)
             ended.set()
-        assert await rows(database_of(hub)) == 1
+        assert await rows(hub.database) == 1
         assert (await trio.to_thread.run_sync(hub.job, "good"))["job"]["sequence"] == len(good)
     assert trickled == [[408]] * SLOW
     assert set(good) == {200}

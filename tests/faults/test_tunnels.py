@@ -13,9 +13,9 @@ from clientd.config import TelemetrySettings
 from sendensed.store import bridge
 from tests.e2e.conftest import Hub
 from tests.fakes.tunnel import WAYS
-from tests.faults.run import database_of, running_hub
+from tests.faults.run import running_hub
 from tests.faults.senders import DISKS, Account, answer, disk_bytes, job_bytes, update
-from tests.faults.tunnels import swallowing, tunnel_to
+from tests.faults.tunnels import cutting, swallowing, tunnel_to
 from tests.waits import PATIENCE
 
 MIB = 2**20
@@ -36,10 +36,20 @@ async def test_nothing_acknowledged_is_lost_in_a_tunnel_that_swallows_requests_a
     assert outcome.answers["200"] > 100
 
 
+async def test_connections_to_the_database_that_break_anywhere_end_no_hub_and_lose_nothing_acknowledged(
+    postgres_dsn,
+):
+    outcome = await cutting(postgres_dsn, 5, seed=7)
+    assert outcome.wrong == []
+    assert len(outcome.back) == 5
+    assert set(outcome.answers) <= {"200", "503"}
+    assert outcome.answers["200"] > 50 * 5
+
+
 async def test_a_copy_does_not_wait_for_a_dead_tunnel_which_is_noticed_and_gone_round(tmp_path, nursery):
     source, target = tmp_path / "source", tmp_path / "target"
     source.write_bytes(os.urandom(20 * MIB))
-    async with running_hub("") as hub, tunnel_to(hub) as tunnel:
+    async with running_hub("") as hub, tunnel_to(hub.port) as tunnel:
         client = Client("backup-x", tunnel.url, f"{source}={target}", "--max-rate", "1M", "--final-wait", "60")
         nursery.start_soon(client.run)
         await until(lambda: copied(hub, "backup-x") >= MIB)
@@ -61,8 +71,8 @@ async def test_a_copy_does_not_wait_for_a_dead_tunnel_which_is_noticed_and_gone_
 async def test_a_connection_reset_at_every_byte_of_a_request_and_of_a_reply_halves_no_update():
     async with (
         running_hub("") as hub,
-        tunnel_to(hub) as tunnel,
-        bridge.open_pool(database_of(hub), max_size=1, connect_timeout=PATIENCE) as pool,
+        tunnel_to(hub.port) as tunnel,
+        bridge.open_pool(hub.database, max_size=1, connect_timeout=PATIENCE) as pool,
     ):
         account = Account(ends={1: (10**6, "completed")})
         sequence = 10_000  # as many digits from here on

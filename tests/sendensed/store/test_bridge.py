@@ -7,6 +7,8 @@ import trio
 
 from sendensed.store import RowRefused, StoreUnavailable, bridge
 from sendensed.store.driver import cut
+from tests.fakes.tunnel import WAYS
+from tests.faults.tunnels import socket_of, tunnel_to
 from tests.ports import free_port
 from tests.waits import PATIENCE
 
@@ -130,6 +132,38 @@ async def test_a_connection_that_breaks_while_it_is_given_back_is_nobodys_failur
             assert await connection.fetch("SELECT 1")
             soon(lambda held=connection: soon(lambda: cut(held._connection)))  # once the pool has begun to take it
         assert await pool.fetchval("SELECT 1") == 1
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_connection_that_breaks_at_any_byte_is_unavailable_and_then_replaced(postgres_dsn, way):
+    async with tunnel_to(socket_of(postgres_dsn)) as tunnel:
+        dsn = f"postgresql://postgres@127.0.0.1:{tunnel.near}/postgres?sslmode=disable"
+        allowed, ends = 0, []
+        while tunnel.resets == len(ends):  # the connection broke: what is said on it is longer
+            tunnel.cut = {way: allowed}
+            ends.append(await how_it_ends(tunnel, dsn))
+            allowed += 1
+    assert ends.index("broken in use") > 100
+    assert ends[ends.index("broken in use") :].count("not opened") == 0
+    assert ends.count("broken in use") > 100
+
+
+async def how_it_ends(tunnel, dsn) -> str:
+    """Opens a pool, uses its connection, which may break at any time, and then makes do with others."""
+    try:
+        async with bridge.open_pool(dsn, max_size=2) as pool:
+            tunnel.cut = {}
+            try:
+                async with pool.connection() as connection:
+                    await connection.execute("CREATE TEMP TABLE t (n int); INSERT INTO t VALUES (1), (2)")
+                    assert len(await connection.fetch("SELECT n FROM t WHERE n > $1", 0)) == 2
+                assert await pool.fetchval("SELECT $1::int", 7) == 7
+            except StoreUnavailable:
+                assert await pool.fetchval("SELECT 1") == 1
+                return "broken in use"
+            return "unbroken"
+    except StoreUnavailable:
+        return "not opened"
 
 
 async def test_a_refused_value_is_a_refused_row(pool):
