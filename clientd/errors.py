@@ -2,6 +2,8 @@
 
 import errno
 
+from clientd import advice as advices
+
 SENTENCE = 400
 """Longest error text that goes over the wire, in characters: 256 disks' worth stay below the body's limit."""
 
@@ -24,14 +26,15 @@ class DiskError(Exception):
     """A disk could not be read or written: this disk fails, and its job with it.
 
     `operation` is a verb's -ing form ("reading"), `offset` bytes from the disk's start or None where none
-    applies, `cause` the errno's name or a plain sentence. `passing` says that the same may succeed a little later,
-    perhaps on a new connection.
+    applies, `cause` the errno's name or a plain sentence, `advice` what an operator does next. `passing` says that
+    the same may succeed a little later, perhaps on a new connection.
     """
 
     def __init__(
-        self, path: str, operation: str, offset: int | None, cause: str, *, passing: bool = False
+        self, path: str, operation: str, offset: int | None, cause: str, *, advice: str = "", passing: bool = False
     ) -> None:
         super().__init__(path, operation, offset, cause)
+        self.advice = advice
         self.passing = passing
         self.path = path
         self.operation = operation
@@ -39,13 +42,24 @@ class DiskError(Exception):
         self.cause = cause
 
     @classmethod
-    def of(cls, error: OSError, path: str, operation: str, offset: int | None = None) -> "DiskError":
-        """What the system refused, as a disk error."""
-        return cls(path, operation, offset, reason(error), passing=error.errno not in LASTING)
+    def of(
+        cls, error: OSError, path: str, operation: str, offset: int | None = None, *, final: bool = False
+    ) -> "DiskError":
+        """What the system refused, as a disk error; `final` is one that is never passing."""
+        advice = advices.LOCAL.get(error.errno or 0, "")
+        passing = not final and error.errno not in LASTING
+        return cls(path, operation, offset, reason(error), advice=advice, passing=passing)
+
+    @classmethod
+    def too_small(cls, path: str, size: int, needed: int) -> "DiskError":
+        """A target that the source does not fit into, in bytes."""
+        cause, advice = f"it has {size} bytes, {needed} are needed", "enlarge it, or name a larger target"
+        return cls(path, "opening", None, cause, advice=advice)
 
     def __str__(self) -> str:
         place = "" if self.offset is None else f" at offset {self.offset}"
-        return f"{self.operation} {printable(self.path)}{place} failed: {self.cause}"
+        advice = f": {self.advice}" if self.advice else ""
+        return f"{self.operation} {printable(self.path)}{place} failed: {self.cause}{advice}"
 
 
 class Difference(DiskError):

@@ -13,6 +13,7 @@ from typing import TypeVar
 import structlog
 import trio
 
+from clientd.advice import LIVE
 from clientd.config import CopySettings
 from clientd.core import job, plan
 from clientd.core.checkpoint import Checkpoint
@@ -279,7 +280,7 @@ def _check_size(source: Disk) -> None:
     there = source.measure()
     if there != source.size:
         cause = f"it has {there} bytes now, though it had {source.size} when the copy began"
-        raise DiskError(source.path, "reading", source.size, cause)
+        raise DiskError(source.path, "reading", source.size, cause, advice=LIVE)
 
 
 def _check_complete(target: Disk, work_plan: Plan, tally: DiskTally) -> None:

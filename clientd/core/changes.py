@@ -39,11 +39,11 @@ def parse(lines: Iterable[bytes]) -> list[Extent]:
     found: list[Extent] = []
     for number, line in enumerate(lines, 1):
         if len(line) > LINE:
-            raise ChangesInvalid(f"line {number}: it is longer than {LINE} bytes")
+            raise ChangesInvalid(f"line {number}: it is longer than {LINE} bytes: write one range a line")
         if not line.strip():
             continue
         if len(found) == MOST:
-            raise ChangesInvalid(f"line {number}: it holds more than {MOST} ranges")
+            raise ChangesInvalid(f"line {number}: it holds more than {MOST} ranges: copy the disk whole")
         try:
             each = _decode(line)
         except msgspec.DecodeError as error:

@@ -39,6 +39,7 @@ _LAST_WORDS = 1.0
 _LINES = 5
 """Last lines of its stderr that are kept, for the error."""
 _LINE = 200
+_BY_HAND = "check its arguments, and try the command by hand"
 
 
 class CommandDisk(NbdDisk):
@@ -53,7 +54,8 @@ class CommandDisk(NbdDisk):
         except DiskError as error:
             self._child.stop()
             said = f"; {self.said}" if self.said else ""
-            raise DiskError(self.path, error.operation, error.offset, f"{error.cause}{said}") from None
+            cause = f"{error.cause}{said}"
+            raise DiskError(self.path, error.operation, error.offset, cause, advice=error.advice) from None
         except BaseException:
             self._child.stop()
             raise
@@ -140,7 +142,7 @@ class _Child:
             descriptor = os.open(self._secret, os.O_RDONLY | os.O_CLOEXEC)
         except OSError as error:
             cause = f"the secret's file {printable(self._secret)} cannot be read: {reason(error)}"
-            raise DiskError(self.name, "starting", None, cause) from None
+            raise DiskError(self.name, "starting", None, cause, advice="check its path and mode") from None
         try:
             yield [descriptor]
         finally:
@@ -150,10 +152,11 @@ class _Child:
         until = monotonic() + _START
         while not listens(self.socket):
             with contextlib.suppress(subprocess.TimeoutExpired):
-                code = process.wait(_LOOK)
-                raise DiskError(self.name, "starting", None, f"it ended at once with exit code {code}")
+                cause = f"it ended at once with exit code {process.wait(_LOOK)}"
+                raise DiskError(self.name, "starting", None, cause, advice=_BY_HAND)
             if monotonic() > until:
-                raise DiskError(self.name, "starting", None, f"it did not listen within {_START:g} s")
+                cause = f"it did not listen within {_START:g} s"
+                raise DiskError(self.name, "starting", None, cause, advice=_BY_HAND)
 
     def _listen(self, stderr: IO[bytes]) -> None:
         """Reads its stderr to the end, so that it never waits for us. Ends with the last who holds it."""

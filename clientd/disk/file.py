@@ -11,10 +11,11 @@ import os
 import stat
 from collections.abc import Iterator
 
+from clientd.advice import LIVE
 from clientd.core.extents import Extent
 from clientd.disk import kernel
 from clientd.disk.direct import DirectLane
-from clientd.errors import DiskError, reason
+from clientd.errors import DiskError
 
 _ZEROS = memoryview(bytes(1024 * 1024))
 _HOLES_UNKNOWN = frozenset({errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTTY, errno.ESPIPE})
@@ -166,7 +167,7 @@ class FileDisk:
                 raise DiskError.of(error, self._path, "reading", offset + done) from None
             if count == 0:
                 cause = f"it ends there, though it had {self._size} bytes when the copy began"
-                raise DiskError(self._path, "reading", offset + done, cause)
+                raise DiskError(self._path, "reading", offset + done, cause, advice=LIVE)
             done += count
 
     def write(self, offset: int, view: memoryview) -> None:
@@ -203,7 +204,7 @@ class FileDisk:
                 _flush_directory(os.path.dirname(self._path) or ".")
                 self._unlisted = False
         except OSError as error:  # never passing: the kernel tells once, and a second try would find nothing wrong
-            raise DiskError(self._path, "flushing", None, reason(error)) from None
+            raise DiskError.of(error, self._path, "flushing", final=True) from None
 
     def renew(self) -> None:
         """There is no connection to lose."""
@@ -249,7 +250,7 @@ def _open(path: str, flags: int, target_size: int | None, *, keep: bool = False)
 def _opened(descriptor: int, path: str, target_size: int | None, *, keep: bool) -> FileDisk:
     mode = os.fstat(descriptor).st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISBLK(mode)):
-        raise DiskError(path, "opening", None, "it is neither a file nor a block device")
+        raise DiskError(path, "opening", None, "it is neither a file nor a block device: name one of these")
     device = stat.S_ISBLK(mode)
     found = None
     if target_size is not None and not device:
@@ -261,7 +262,7 @@ def _opened(descriptor: int, path: str, target_size: int | None, *, keep: bool) 
         os.ftruncate(descriptor, target_size)
     size = os.lseek(descriptor, 0, os.SEEK_END)
     if target_size is not None and size < target_size:
-        raise DiskError(path, "opening", None, f"it has {size} bytes, {target_size} are needed")
+        raise DiskError.too_small(path, size, target_size)
     target = target_size is not None
     fresh = target and not device and not keep
     return FileDisk(descriptor, path, size, block_device=device, target=target, fresh=fresh, found=found)
@@ -272,7 +273,7 @@ def _claim(descriptor: int, path: str) -> None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        raise DiskError(path, "opening", None, "another process is writing it") from None
+        raise DiskError(path, "opening", None, "another process is writing it: wait for its end (fuser)") from None
     except OSError:
         return
 

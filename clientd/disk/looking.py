@@ -54,10 +54,14 @@ def _source(asked: DiskOrder, disks: protocol.Disks) -> Disk:
         else:
             disk = disks.command(asked.source_command, asked.source_secret, asked.bitmap)
     except DiskError as error:
-        return Disk(index=asked.index, role="source", name=name, error=f"{error}: look at the source")
+        return Disk(index=asked.index, role="source", name=name, error=_with(error, "look at the source"))
     size = disk.size
     _let_go(disk)
     return Disk(index=asked.index, role="source", name=name, size=size)
+
+
+def _with(error: DiskError, advice: str) -> str:
+    return str(error) if error.advice else f"{error}: {advice}"
 
 
 def _target(asked: DiskOrder, disks: protocol.Disks, size: int | None) -> Disk:
@@ -66,7 +70,7 @@ def _target(asked: DiskOrder, disks: protocol.Disks, size: int | None) -> Disk:
         try:
             disk = disks.target(asked.target, size or 0, keep=True)
         except DiskError as error:
-            return Disk(index=asked.index, role="target", name=name, error=f"{error}: look at the server")
+            return Disk(index=asked.index, role="target", name=name, error=_with(error, "look at the server"))
         there = disk.size
         _let_go(disk)
         return Disk(index=asked.index, role="target", name=name, size=there)

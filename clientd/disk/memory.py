@@ -1,6 +1,8 @@
 """Memory: a disk that is a bytearray. A real implementation: tests and simulations copy to and from it."""
 
+import errno
 import itertools
+import os
 import threading
 from collections.abc import Iterator, Sequence
 
@@ -181,7 +183,7 @@ class MemoryDisks:
         disk = self._known(name)
         disk.fresh = disk.fresh and not keep
         if disk.size < size:
-            raise DiskError(name, "opening", None, f"it has {disk.size} bytes, {size} are needed")
+            raise DiskError.too_small(name, disk.size, size)
         return disk
 
     def command(self, arguments: Sequence[str], secret: str, bitmap: str = "") -> MemoryDisk:
@@ -192,4 +194,6 @@ class MemoryDisks:
         try:
             return self.disks[name]
         except KeyError:
-            raise DiskError(name, "opening", None, "ENOENT (No such file or directory)") from None
+            raise DiskError.of(
+                FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT)), name, "opening"
+            ) from None

@@ -36,7 +36,7 @@ class SystemDisks:
         disk = NbdDisk(_address(name), self._settings, writable=True)
         if disk.size < size:
             disk.close()
-            raise DiskError(disk.path, "opening", None, f"it has {disk.size} bytes, {size} are needed")
+            raise DiskError.too_small(disk.path, disk.size, size)
         return disk
 
 

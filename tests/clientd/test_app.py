@@ -88,7 +88,8 @@ async def test_a_failed_disk_is_an_outcome_and_the_hub_hears_why(environment):
     outcome = await job.run()
     assert outcome.final.job.status == "failed"
     assert job.told[-1].status == "failed"
-    assert job.told[-1].error == "disk 0: writing t0 at offset 0 failed: ENOSPC (full)"
+    said = "disk 0: writing t0 at offset 0 failed: ENOSPC (full): make room there, then run the job again"
+    assert job.told[-1].error == said
     assert job.told[-1].disks[0].status == "failed"
 
 

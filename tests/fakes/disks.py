@@ -192,10 +192,10 @@ class GivenDisks:
     def target(self, name: str, size: int, *, keep: bool = False) -> Disk:
         disk = self._find(name)
         if disk.size < size:
-            raise DiskError(name, "opening", None, f"it has {disk.size} bytes, {size} are needed")
+            raise DiskError.too_small(name, disk.size, size)
         return disk
 
     def _find(self, name: str) -> Disk:
         if name not in self.disks:
-            raise DiskError(name, "opening", None, "ENOENT (No such file or directory)")
+            raise DiskError(name, "opening", None, "ENOENT (No such file or directory)", advice="check its path")
         return self.disks[name]

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 
 import structlog
 
+from clientd.advice import BITMAP, LOST, REMOTE
 from clientd.config import NbdSettings
 from clientd.core.address import Address
 from clientd.core.extents import Extent
@@ -18,7 +19,7 @@ from clientd.disk.nbd.handshake import Refused
 from clientd.disk.nbd.lane import Link, NbdLane
 from clientd.disk.nbd.session import Request, Session
 from clientd.disk.nbd.transport import Lost
-from clientd.errors import DiskError, reason
+from clientd.errors import DiskError
 
 log = structlog.get_logger()
 
@@ -53,7 +54,9 @@ class NbdDisk:
         export = self._export
         self._size = export.size
         if self._writable and export.can(wire.READ_ONLY):
-            raise DiskError(self.path, "opening", None, "the server exports it read-only")
+            raise DiskError(
+                self.path, "opening", None, "the server exports it read-only", advice=REMOTE[errno.EROFS]
+            )
         if self._writable:
             self._fresh = self._reads_as_zeros()
         else:
@@ -201,9 +204,9 @@ class NbdDisk:
             with session.patience(self._settings.flush_patience):
                 request = session.ask(wire.FLUSH)
         except Lost as error:
-            raise DiskError(self.path, "flushing", None, str(error), passing=True) from None
+            raise DiskError(self.path, "flushing", None, str(error), advice=LOST, passing=True) from None
         if request.error:
-            raise DiskError(self.path, "flushing", None, request.cause)
+            raise DiskError(self.path, "flushing", None, request.cause, advice=request.advice)
 
     def forget(self) -> None:
         """What the server caches is its own."""
@@ -224,7 +227,7 @@ class NbdDisk:
         try:
             connected = transport.connect(address, settings.connect_patience)
         except OSError as error:
-            raise DiskError(self.path, opening, None, _refusal(error), passing=True) from None
+            raise DiskError(self.path, opening, None, transport.refusal(error), passing=True) from None
         queries = [_ALLOCATION, self._bitmap] if self._bitmap else [_ALLOCATION]
         try:
             moving, export = handshake.negotiate(connected, address, queries, settings.connect_patience)
@@ -233,7 +236,7 @@ class NbdDisk:
                 raise Refused(f"it has {export.size} bytes now, though it had {self._size} when the copy began")
         except Lost as error:
             connected.close()
-            raise DiskError(self.path, opening, None, str(error), passing=True) from None
+            raise DiskError(self.path, opening, None, str(error), advice=LOST, passing=True) from None
         except Refused as error:
             connected.close()
             raise DiskError(self.path, opening, None, str(error)) from None
@@ -259,7 +262,9 @@ class NbdDisk:
                 if flags & wire.STATE_DIRTY:
                     yield Extent(offset, length)
         except _Untold as error:
-            raise DiskError(self.path, "reading the dirty bitmap of", error.offset, str(error)) from None
+            raise DiskError(
+                self.path, "reading the dirty bitmap of", error.offset, str(error), advice=BITMAP
+            ) from None
 
     def _states(self, context: str, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
         """(offset, length, flags), one behind the other. The server may tell less or more than it is asked for."""
@@ -287,12 +292,3 @@ class _Untold(Exception):
     def __init__(self, message: str, offset: int) -> None:
         super().__init__(message)
         self.offset = offset
-
-
-def _refusal(error: OSError) -> str:
-    """Why no connection came about."""
-    if isinstance(error, TimeoutError):
-        return "the server does not take the connection: is another client connected to it?"
-    if error.errno in (errno.ECONNREFUSED, errno.ENOENT):
-        return f"{reason(error)}: is the server running?"
-    return str(error.strerror or error) if error.errno is None or error.errno < 0 else reason(error)

@@ -47,7 +47,7 @@ class _Talk:
     def greet(self) -> None:
         magic, version, flags = wire.greeting.unpack(self._receive(wire.greeting.size))
         if magic != wire.NBDMAGIC or version != wire.IHAVEOPT or not flags & wire.FIXED_NEWSTYLE:
-            raise Refused("it is no NBD server that speaks the fixed newstyle protocol")
+            raise Refused("it is no NBD server that speaks the fixed newstyle protocol: check the address")
         both = wire.FIXED_NEWSTYLE | (flags & wire.NO_ZEROES)
         self._transport.send([wire.u32.pack(both)], wire.u32.size)
 
@@ -112,9 +112,9 @@ def _refusal(kind: int, export: str, data: bytes) -> str:
     said = f" ({printable(data.decode(errors='replace'))})" if data else ""
     match kind:
         case wire.REP_ERR_UNKNOWN:
-            return f"it has no export '{printable(export)}'{said}"
+            return f"it has no export '{printable(export)}'{said}: check its name (nbdinfo --list shows them)"
         case wire.REP_ERR_TLS_REQD:
             return f"it wants TLS: write nbds instead of nbd{said}"
         case wire.REP_ERR_POLICY:
-            return f"it does not let us have the export '{printable(export)}'{said}"
+            return f"it does not let us have the export '{printable(export)}'{said}: allow it there"
     return f"it refuses the export '{printable(export)}' with error {kind - wire.REP_ERROR}{said}"

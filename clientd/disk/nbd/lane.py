@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Self
 
+from clientd.advice import LOST
 from clientd.config import NbdSettings
 from clientd.disk.nbd import wire
 from clientd.disk.nbd.session import Request, Session
@@ -107,7 +108,7 @@ class NbdLane:
         if lost is None:
             return
         if self._writable:
-            raise DiskError(self._path, "writing", None, lost, passing=True)
+            raise DiskError(self._path, "writing", None, lost, advice=LOST, passing=True)
         self._link.renew()
 
     def close(self) -> None:
@@ -141,7 +142,7 @@ class _Asked(Request, kw_only=True, eq=False):
         try:
             self.session.send(self)
         except Lost as error:
-            raise self._failed(str(error), passing=True) from None
+            raise self._failed(str(error), LOST, passing=True) from None
         return self
 
     def wait(self) -> None:
@@ -149,12 +150,12 @@ class _Asked(Request, kw_only=True, eq=False):
         try:
             self.session.wait(self)
         except Lost as error:
-            raise self._failed(str(error), passing=True) from None
+            raise self._failed(str(error), LOST, passing=True) from None
         if self.error and not (self.kind == wire.WRITE_ZEROES and self.error in _NO_ZEROING):
-            raise self._failed(self.cause, passing=self.error not in LASTING)
+            raise self._failed(self.cause, self.advice, passing=self.error not in LASTING)
 
-    def _failed(self, cause: str, *, passing: bool) -> DiskError:
-        return DiskError(self.path, _DOING[self.kind], self.offset, cause, passing=passing)
+    def _failed(self, cause: str, advice: str, *, passing: bool) -> DiskError:
+        return DiskError(self.path, _DOING[self.kind], self.offset, cause, advice=advice, passing=passing)
 
 
 class _Zeroing(_Asked, kw_only=True, eq=False):

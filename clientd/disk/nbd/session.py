@@ -15,6 +15,7 @@ from contextlib import contextmanager
 
 import msgspec
 
+from clientd.advice import REMOTE
 from clientd.disk.nbd import wire
 from clientd.disk.nbd.transport import Lost, Transport
 from clientd.disk.nbd.wire import Export
@@ -56,6 +57,11 @@ class Request(msgspec.Struct, eq=False):
     error: int = 0
     said: str = ""
     states: dict[int, list[tuple[int, int]]] = {}
+
+    @property
+    def advice(self) -> str:
+        """What to do about its error; '' where nothing is known."""
+        return REMOTE.get(self.error, "")
 
     @property
     def cause(self) -> str:

@@ -5,6 +5,7 @@ chunk comes by one call. TLS may be read and written by two threads at once, whi
 connection: there every call on it is short and under a lock, and waiting is done outside.
 """
 
+import errno
 import os
 import select
 import socket
@@ -256,3 +257,13 @@ def _said(error: OSError) -> str:
     if isinstance(error, socket.gaierror | ssl.SSLError) or error.errno is None:
         return str(error.strerror or error) or type(error).__name__
     return reason(error)
+
+
+def refusal(error: OSError) -> str:
+    """Why no connection came about."""
+    if isinstance(error, TimeoutError):
+        return "the server does not take the connection: is another client connected to it?"
+    if error.errno in (errno.ECONNREFUSED, errno.ENOENT):
+        return f"{reason(error)}: is the server running?"
+    said = str(error.strerror or error) if error.errno is None or error.errno < 0 else reason(error)
+    return f"{said}: check the address, and the way there"

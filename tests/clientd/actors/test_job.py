@@ -109,7 +109,8 @@ async def test_a_missing_source_leaves_all_targets_untouched():
     running.order = orders.order(disks=(orders.disk(0), orders.disk(1, source="nowhere")))
     await running.run()
     events = await running.events()
-    assert DiskFailed(1, "opening nowhere failed: ENOENT (No such file or directory)") in events
+    said = "opening nowhere failed: ENOENT (No such file or directory): check its path"
+    assert DiskFailed(1, said) in events
     assert not any(disk.closed for disk in running.bases("t"))
     assert running.bases("s")[0].closed
 
@@ -117,7 +118,8 @@ async def test_a_missing_source_leaves_all_targets_untouched():
 async def test_a_target_that_is_too_small_is_named():
     running = Running(1, t0=lambda disk: MemoryDisk(b"x", "t0"))
     await running.run()
-    assert DiskFailed(0, "opening t0 failed: it has 1 bytes, 327680 are needed") in await running.events()
+    said = "opening t0 failed: it has 1 bytes, 327680 are needed: enlarge it, or name a larger target"
+    assert DiskFailed(0, said) in await running.events()
 
 
 async def test_a_stop_ends_the_job_with_its_reason():
@@ -181,7 +183,10 @@ async def test_an_error_of_closing_changes_nothing_and_is_said(name, said):
     await running.run()
     assert (await running.events())[-2:] == [DiskCopied(0), JobEnded(None)]
     assert [(line["event"], line["error"]) for line in said] == [
-        ("disk not closed", f"closing {name} failed: ENXIO (broken)")
+        (
+            "disk not closed",
+            f"closing {name} failed: ENXIO (broken): check that it is there, and as large as it was",
+        )
     ]
     assert all(disk.closed for disk in running.bases("s") + running.bases("t"))
 

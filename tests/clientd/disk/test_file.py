@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import re
 import stat
 
 import pytest
@@ -261,3 +262,18 @@ def test_a_disk_that_cannot_be_looked_at_any_more_is_named(tmp_path):
     disk.close()
     with pytest.raises(DiskError, match=r"looking at .*/target failed: EBADF"):
         _ = disk.identity
+
+
+@pytest.mark.parametrize(
+    ("number", "advice"),
+    [
+        (errno.ENOSPC, "make room there, then run the job again"),
+        (errno.EACCES, "let the user that clientd runs as use it"),
+        (errno.EIO, r"the kernel's log \(dmesg\) tells what is wrong with its device"),
+        (errno.EROFS, "mount it writable, or name another target"),
+    ],
+)
+def test_what_the_system_refuses_says_what_to_do_next(number: int, advice: str):
+    said = DiskError.of(OSError(number, "no"), "/t", "writing", 7)
+    assert re.fullmatch(rf"writing /t at offset 7 failed: \w+ \(no\): {advice}", str(said))
+    assert str(DiskError.of(OSError(errno.EINVAL, "no"), "/t", "writing")) == "writing /t failed: EINVAL (no)"
