@@ -39,6 +39,7 @@ from sendensed.mailbox import Mailbox
 from sendensed.net import telemetry
 from sendensed.net.limits import Heartbeat
 from sendensed.net.pump import Pump
+from sendensed.net.route import spread
 from sendensed.net.routes import Routes
 from sendensed.net.server import Server
 from sendensed.net.tls import Listening
@@ -107,6 +108,7 @@ async def run(
         heartbeat=Heartbeat(write=settings.feed.write_deadline, unsent=settings.feed.unsent),
         body_limit=telemetry.body_limit,
         pump=pump,
+        retry_after=partial(spread, environment),
     )
     server = make(routes.handle, quick=routes.quick)
     anyone = auth.legacy(settings.legacy_appliance)

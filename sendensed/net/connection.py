@@ -251,7 +251,8 @@ class Connection:
                 self._line.free()
             limit = self._server.limits.answer
             said = f"the hub has not come to an answer within {limit:g} s; ask again later"
-            await self._refuse(fault(503, "overdue", said, headers=(("Retry-After", "2"),)))
+            wait = (("Retry-After", str(self._server.retry_after())),)
+            await self._refuse(fault(503, "overdue", said, headers=wait))
         elif waits and self._parser.phase != IDLE:
             part = "body" if self._parser.phase == BODY else "head"
             await self._refuse(fault(408, "too_slow", f"the {part} of the request took too long"))

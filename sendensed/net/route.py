@@ -72,8 +72,13 @@ class Refuser:
     def wait(self, refusal: Refusal) -> int | None:
         """Seconds until it is worth trying again; None where it never is."""
         if refusal.status == 503:
-            return 1 + int(5 * self._environment.random())
+            return spread(self._environment)
         return refusal.retry_after
+
+
+def spread(environment: Environment) -> int:
+    """Whole seconds, 1 to 5, after which to ask again: all who were refused at once do not come back at once."""
+    return 1 + int(5 * environment.random())
 
 
 def json(value: msgspec.Struct, status: int = 200) -> Response:

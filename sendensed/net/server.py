@@ -27,6 +27,7 @@ class Server:
     `wall` is the wall clock in UTC, `make_id` names a bug in the log and in the 500 that tells of it,
     `body_limit` gives the largest body for a path (by default the limits' own for every path). `pump`, if there is
     one, reads the sockets, and `quick` then answers the requests that it knows without a turn of their task.
+    `retry_after` are the seconds after which those come back whom the server itself turns away.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Server:
         body_limit: Callable[[str], int] | None = None,
         pump: Pump | None = None,
         quick: Quick | None = None,
+        retry_after: Callable[[], int] = lambda: 2,
     ) -> None:
         self.handler = handler
         self.limits = limits = limits or Limits()
@@ -47,6 +49,7 @@ class Server:
         self.body_limit = body_limit or (lambda path: limits.body)
         self.heads = KnownHeads(quick) if quick else KnownHeads()
         self.unsent = Unsent(self.heartbeat.unsent)
+        self.retry_after = retry_after
         self.draining = False
         self.pump = pump
         self._said: tuple[Response, bytes, bytes] | None = None
@@ -119,7 +122,7 @@ class Server:
         self._turned_away += 1
         try:
             said = f"the hub holds {self.limits.connections} connections and takes no more now; come back later"
-            busy = fault(503, "busy", said, headers=(("Retry-After", "2"),))
+            busy = fault(503, "busy", said, headers=(("Retry-After", str(self.retry_after())),))
             await peer.send(encode(busy, self.date(trio.current_time()), body=True, end=b"close"))
             await peer.linger(self.limits.linger)
         finally:

@@ -13,9 +13,8 @@ from sendensed.net.limits import Heartbeat, Limits
 
 CONNECTIONS = 3
 
-server.Limits = partial(Limits, connections=CONNECTIONS, answer=5.0, head_time=5.0)
-connection._SLACK = 0.5
-app.Heartbeat = partial(Heartbeat, every=3600.0)
-
 if __name__ == "__main__":
+    server.Limits = partial(Limits, connections=CONNECTIONS, answer=5.0, head_time=5.0)
+    connection._SLACK = 0.5
+    app.Heartbeat = partial(Heartbeat, every=3600.0)
     sys.exit(main(["serve", *sys.argv[1:]]))

@@ -38,6 +38,14 @@ def watch(port: int) -> HTTPConnection | None:
     return None
 
 
+def retry_after(port: int) -> int:
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    connection.request("GET", "/api/v1/health")
+    with connection.getresponse() as answer:
+        connection.close()
+        return int(answer.getheader("Retry-After"))
+
+
 def push_whole(hub: Described) -> tuple[int, str]:
     """An update in one piece, as most senders send it: once its head is known, no task of its own waits for it."""
     connection = HTTPConnection("127.0.0.1", hub.port, timeout=PATIENCE)
@@ -58,6 +66,9 @@ def test_one_connection_too_many_is_told_when_to_come_back_whatever_it_asks_for(
         status, body = hub.ask(method, path)
         assert (status, code(body)) == (503, "busy"), path
     assert f"holds {CONNECTIONS} connections" in body["error"]["message"]
+    waits = {retry_after(hub.port) for _ in range(40)}  # all who are refused at once do not come back at once
+    assert len(waits) > 1
+    assert waits <= set(range(1, 6))
     held.pop().close()
     eventually("there is room again", lambda: hub.ask("GET", "/api/v1/health")[0] == 200)
     for viewer in held:
