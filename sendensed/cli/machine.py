@@ -27,5 +27,5 @@ def run(options: argparse.Namespace) -> int:
         if detail.next:
             output.say(f"there are more: these are the {len(detail.runs)} newest runs; --runs N shows more")
         for job in detail.active:
-            output.say(f"running now: sendensed watch {words.plain(job.id)}")
+            output.say(f"{job.status} now: sendensed watch {words.plain(job.id)}")
     return 0
