@@ -158,8 +158,8 @@ class Pool:
             self._asking -= 1
 
     async def _release(self, connection: Proxy) -> None:
-        """Gives it back to the pool, which makes it anew where it is broken. That it broke while it was given back
-        is no failure of what was done on it, and of nobody's: not raised."""
+        """Gives it back to the pool, which makes it anew where it is broken. That it breaks meanwhile is not
+        raised: what was done on it is done."""
         try:
             with trio.CancelScope(shield=True):
                 await self._loop.run_aio_coroutine(self._pool.release(connection, timeout=RELEASE_TIMEOUT))
